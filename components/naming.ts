@@ -1,0 +1,49 @@
+/** Names, labels and ports of everything the stack creates. Nothing else in the tree spells one out. */
+
+export const ports = {
+    ssh: 22,
+    kubernetes: 6443,
+    /** Read-write entry on every node (HAProxy), and PostgreSQL itself in its pod. */
+    readWrite: 5432,
+    /** Read-only entry on every node (HAProxy). */
+    readOnly: 5433,
+    postgresql: 5432,
+    patroni: 8008,
+    haproxyStats: 8404,
+    etcdClient: 2379,
+    etcdPeer: 2380,
+    etcdMetrics: 2381,
+} as const;
+
+/** Labels on every container, volume and network of a docker stack. */
+export const dockerLabels = {
+    stack: "postgres-ha.stack",
+    machine: "postgres-ha.machine",
+} as const;
+
+/** Kubernetes label keys (recommended set, kubernetes.io/docs common labels). */
+export function labels(cluster: string, component: string): Record<string, string> {
+    return {
+        "app.kubernetes.io/name": component,
+        "app.kubernetes.io/instance": cluster,
+        "app.kubernetes.io/part-of": "postgres-ha",
+    };
+}
+
+/** Namespace of etcd and PostgreSQL: restricted pod security. */
+export const databaseNamespace = (cluster: string): string => cluster;
+/** Namespace of HAProxy, whose host ports the restricted level forbids, and of the `-rw` and `-ro` Services. */
+export const proxyNamespace = (cluster: string): string => `${cluster}-proxy`;
+
+export const etcdMemberName = (cluster: string, index: number): string => `${cluster}-etcd-${index}`;
+export const instanceName = (cluster: string, index: number): string => `${cluster}-${index}`;
+export const readWriteService = (cluster: string): string => `${cluster}-rw`;
+export const readOnlyService = (cluster: string): string => `${cluster}-ro`;
+
+/** Containers, volumes and network of the docker machine provider. */
+export const dockerName = (stack: string, machine: string): string => `postgres-ha-${stack}-${machine}`;
+export const dockerNetworkName = (stack: string): string => `postgres-ha-${stack}`;
+
+/** Key prefix of the cluster in etcd: Patroni's namespace and scope. */
+export const patroniScope = (cluster: string): string => cluster;
+export const patroniPrefix = "/service/";
