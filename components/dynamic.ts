@@ -1,5 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { StepProvider } from "./step.js";
+import type { StepProvider } from "./step";
 
 /**
  * A dynamic provider that hands every call to the `provider` exported by `modulePath`, relative to the project.

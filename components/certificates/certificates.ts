@@ -1,0 +1,75 @@
+import * as pulumi from "@pulumi/pulumi";
+import { stepProvider } from "../dynamic";
+import type { LeafRequest } from "./x509";
+
+/** Ten years: an authority outlives the machines; its end is a planned change of trust. */
+const authorityDays = 3650;
+/** A year, renewed by any update in its last 60 days. */
+const leafDays = 365;
+const renewBeforeDays = 60;
+
+/** One authority per trust domain: what it signs is trusted there and nowhere else. */
+export class CertificateAuthority extends pulumi.dynamic.Resource {
+    declare readonly certificate: pulumi.Output<string>;
+    declare readonly privateKey: pulumi.Output<string>;
+
+    constructor(name: string, args: { commonName: string }, opts?: pulumi.CustomResourceOptions) {
+        super(
+            stepProvider("./components/certificates/authority.step"),
+            name,
+            { ...args, validityDays: authorityDays, certificate: undefined, privateKey: undefined },
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKey"] }),
+            "postgresha",
+            "CertificateAuthority",
+        );
+    }
+}
+
+export interface CertificateArgs extends Omit<LeafRequest, "validityDays" | "dnsNames" | "ipAddresses"> {
+    authority: CertificateAuthority;
+    dnsNames?: string[];
+    ipAddresses?: string[];
+}
+
+/** A leaf certificate and its key. */
+export class Certificate extends pulumi.dynamic.Resource {
+    declare readonly certificate: pulumi.Output<string>;
+    declare readonly privateKey: pulumi.Output<string>;
+
+    constructor(name: string, args: CertificateArgs, opts?: pulumi.CustomResourceOptions) {
+        const { authority, ...request } = args;
+        super(
+            stepProvider("./components/certificates/certificate.step"),
+            name,
+            {
+                ...request,
+                dnsNames: request.dnsNames ?? [],
+                ipAddresses: request.ipAddresses ?? [],
+                validityDays: leafDays,
+                renewBeforeDays,
+                authority: { certificate: authority.certificate, privateKey: authority.privateKey },
+                certificate: undefined,
+                privateKey: undefined,
+            },
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKey", "authority"] }),
+            "postgresha",
+            "Certificate",
+        );
+    }
+}
+
+/** A key that signs tokens and is part of no certificate. */
+export class SigningKey extends pulumi.dynamic.Resource {
+    declare readonly privateKey: pulumi.Output<string>;
+
+    constructor(name: string, args: { purpose: string }, opts?: pulumi.CustomResourceOptions) {
+        super(
+            stepProvider("./components/certificates/signing-key.step"),
+            name,
+            { ...args, privateKey: undefined },
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKey"] }),
+            "postgresha",
+            "SigningKey",
+        );
+    }
+}

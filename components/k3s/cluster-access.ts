@@ -1,0 +1,74 @@
+import type { MachineAccess } from "../machines/machine";
+import { withSsh, type RunResult, type SshConnection } from "../machines/ssh";
+
+/** The first of the servers whose API answers, asked over SSH; undefined when none does. */
+export async function readyServer(servers: MachineAccess[]): Promise<MachineAccess | undefined> {
+    const answers = await Promise.all(servers.map(isReady));
+    return servers.find((_, index) => answers[index]);
+}
+
+const isReady = (server: MachineAccess): Promise<boolean> =>
+    withSsh(server, (ssh) => kubectl(ssh, "get --raw /readyz", { allowFailure: true }), 3).then(
+        ({ exitCode, stdout }) => exitCode === 0 && stdout.trim() === "ok",
+        () => false,
+    );
+
+const kubectl = (ssh: SshConnection, command: string, options: { allowFailure?: boolean; timeoutSeconds?: number } = {}): Promise<RunResult> =>
+    ssh.run(`test -x /usr/local/bin/k3s && k3s kubectl --request-timeout=10s ${command}`, { timeoutSeconds: 30, ...options });
+
+/** Moves what can move off a living node, within its disruption budgets; a dead one is left as it is. */
+export async function evacuate(server: MachineAccess, node: string): Promise<void> {
+    await withSsh(server, async (ssh) => {
+        const condition = `get node ${node} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`;
+        const { stdout } = await kubectl(ssh, condition, { allowFailure: true });
+        if (stdout === "True") {
+            const drain = `drain ${node} --ignore-daemonsets --delete-emptydir-data --timeout=90s`;
+            await ssh.run(`k3s kubectl ${drain}`, { allowFailure: true, timeoutSeconds: 100 });
+        }
+    });
+}
+
+interface Volume {
+    metadata: { name: string };
+    spec: {
+        claimRef?: { namespace: string; name: string };
+        nodeAffinity?: { required?: { nodeSelectorTerms?: { matchExpressions?: { key: string; values?: string[] }[] }[] } };
+    };
+}
+
+/**
+ * Removes what the cluster still knows of a node whose disks are gone: volumes that could only live there and their
+ * claims (the StatefulSets make new ones), the Node with its join password, and its pods. Without this a machine
+ * that returns under the same name gets an empty folder mounted under an old claim.
+ */
+export async function forgetNode(server: MachineAccess, node: string): Promise<void> {
+    await withSsh(server, async (ssh) => {
+        const known = await kubectl(ssh, `get node ${node} --ignore-not-found -o name`);
+        const volumes = JSON.parse((await kubectl(ssh, "get persistentvolumes -o json")).stdout) as { items: Volume[] };
+        const pinned = volumes.items.filter((volume) => isPinnedTo(volume, node));
+        if (known.stdout.trim() === "" && pinned.length === 0) {
+            return;
+        }
+        await kubectl(ssh, `delete node ${node} --ignore-not-found --wait=false`);
+        await kubectl(ssh, `-n kube-system delete secret ${node}.node-password.k3s --ignore-not-found`);
+        for (const { metadata, spec } of pinned) {
+            if (spec.claimRef) {
+                const { namespace, name } = spec.claimRef;
+                await kubectl(ssh, `-n ${namespace} delete pvc ${name} --ignore-not-found --wait=false`);
+            }
+            await kubectl(ssh, `delete pv ${metadata.name} --ignore-not-found --wait=false`);
+            // Its provisioner would wait for the lost node to clean up; there is nothing left to clean.
+            const patch = `patch pv ${metadata.name} --type=merge -p '{"metadata":{"finalizers":null}}'`;
+            await kubectl(ssh, patch, { allowFailure: true });
+        }
+        const pods = `delete pods --all-namespaces --field-selector spec.nodeName=${node} --grace-period=0 --force --wait=false`;
+        await ssh.run(`k3s kubectl ${pods}`, { allowFailure: true, timeoutSeconds: 60 });
+    });
+}
+
+const isPinnedTo = ({ spec }: Volume, node: string): boolean =>
+    (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).some((term) =>
+        (term.matchExpressions ?? []).some(
+            ({ key, values }) => key === "kubernetes.io/hostname" && (values ?? []).includes(node),
+        ),
+    );

@@ -1,0 +1,182 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Certificate, CertificateAuthority, SigningKey } from "../certificates/certificates";
+import { stepProvider } from "../dynamic";
+import { access, type Machine } from "../machines/machine";
+import { ports } from "../naming";
+import { versions } from "../versions";
+import { renderK3sConfig, renderKubeletConfig, renderUnit, type NodeRole } from "./config";
+import { renderKubeconfig } from "./kubeconfig";
+
+export interface K3sClusterArgs {
+    /** Machines that run the control plane and workloads; the first starts the cluster when there is none. */
+    servers: Machine[];
+    /** Machines that run workloads only. @default none */
+    agents?: Machine[];
+    podCidr: string;
+    serviceCidr: string;
+    /** Interface of the private network, when it is not the one with the default route. */
+    interface?: string;
+    /** Address of the API server the deploying host talks to now (api-endpoint.ts). */
+    apiAddress: string;
+    /** When this is destroyed the nodes go with it and need not leave the cluster one by one. */
+    machinesOwner?: pulumi.Resource;
+}
+
+/** A k3s cluster with its own authorities, so that the kubeconfig is known before the first machine exists. */
+export class K3sCluster extends pulumi.ComponentResource {
+    readonly kubeconfig: pulumi.Output<string>;
+    readonly provider: kubernetes.Provider;
+    /** One per machine, in the order given. */
+    readonly nodes: K3sNode[];
+
+    constructor(name: string, args: K3sClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("postgresha:k3s:K3sCluster", name, {}, opts);
+        const child = { parent: this };
+        const token = new random.RandomPassword(`${name}-token`, { length: 48, special: false }, child);
+        const trust = createTrust(name, child);
+
+        this.kubeconfig = createKubeconfig(name, args, trust, child);
+        this.nodes = createNodes(name, args, token.result, trust.files, child);
+        this.provider = new kubernetes.Provider(
+            `${name}-provider`,
+            {
+                kubeconfig: this.kubeconfig,
+                // A changed kubeconfig (another server answers, renewed certificate) is the same cluster.
+                clusterIdentifier: name,
+            },
+            { ...child, dependsOn: this.nodes },
+        );
+        this.registerOutputs({ kubeconfig: this.kubeconfig });
+    }
+}
+
+interface Trust {
+    server: CertificateAuthority;
+    client: CertificateAuthority;
+    /** Files below /var/lib/rancher/k3s/server/tls, where k3s takes its own authorities from. */
+    files: pulumi.Output<Record<string, string>>;
+}
+
+function createTrust(name: string, child: pulumi.CustomResourceOptions): Trust {
+    const authority = (domain: string) =>
+        new CertificateAuthority(`${name}-${domain}-ca`, { commonName: `${name} ${domain} CA` }, child);
+    const authorities = {
+        server: authority("server"),
+        client: authority("client"),
+        "request-header": authority("request-header"),
+        "etcd/server": authority("etcd-server"),
+        "etcd/peer": authority("etcd-peer"),
+    };
+    const tokens = new SigningKey(`${name}-service-account-key`, { purpose: "service account tokens" }, child);
+    const files = Object.entries(authorities).flatMap(([path, { certificate, privateKey }]) => [
+        [`${path}-ca.crt`, certificate] as const,
+        [`${path}-ca.key`, privateKey] as const,
+    ]);
+    return {
+        server: authorities.server,
+        client: authorities.client,
+        files: pulumi.secret(pulumi.all(Object.fromEntries([...files, ["service.key", tokens.privateKey]]))),
+    };
+}
+
+function createKubeconfig(
+    name: string,
+    args: K3sClusterArgs,
+    trust: Trust,
+    child: pulumi.CustomResourceOptions,
+): pulumi.Output<string> {
+    const admin = new Certificate(
+        `${name}-admin`,
+        { authority: trust.client, commonName: "system:admin", organization: "system:masters", usages: ["client"] },
+        child,
+    );
+    return pulumi.secret(
+        pulumi
+            .all([trust.server.certificate, admin.certificate, admin.privateKey])
+            .apply(([certificateAuthority, clientCertificate, clientKey]) =>
+                renderKubeconfig({
+                    name,
+                    server: `https://${args.apiAddress}:${ports.kubernetes}`,
+                    certificateAuthority,
+                    clientCertificate,
+                    clientKey,
+                }),
+            ),
+    );
+}
+
+/** Servers one after another, as etcd takes learners in; agents after them, side by side. */
+function createNodes(
+    name: string,
+    args: K3sClusterArgs,
+    token: pulumi.Output<string>,
+    authorities: pulumi.Output<Record<string, string>>,
+    child: pulumi.CustomResourceOptions,
+): K3sNode[] {
+    const everyMachine = [...args.servers, ...(args.agents ?? [])];
+    const machinesReady = everyMachine.flatMap(({ ready }) => ready);
+    const create = (machine: Machine, role: NodeRole, after: pulumi.Resource[]): K3sNode =>
+        new K3sNode(
+            `${name}-${machine.name}`,
+            {
+                node: machine.name,
+                role,
+                version: versions.k3s,
+                access: access(machine),
+                instance: machine.instance,
+                config: pulumi.secret(
+                    token.apply((known) =>
+                        renderK3sConfig({
+                            role,
+                            name: machine.name,
+                            address: machine.address,
+                            privateAddress: machine.privateAddress,
+                            token: known,
+                            podCidr: args.podCidr,
+                            serviceCidr: args.serviceCidr,
+                            interface: args.interface,
+                        }),
+                    ),
+                ),
+                kubelet: renderKubeletConfig(),
+                unit: renderUnit(role),
+                authorities,
+                peers: args.servers.filter((server) => server !== machine).map(access),
+            },
+            { ...child, dependsOn: [...machinesReady, ...after], deletedWith: args.machinesOwner },
+        );
+    const servers = args.servers.reduce<K3sNode[]>(
+        (before, machine) => [...before, create(machine, "server", before.slice(-1))],
+        [],
+    );
+    return [...servers, ...(args.agents ?? []).map((machine) => create(machine, "agent", servers))];
+}
+
+interface K3sNodeArgs {
+    node: string;
+    role: NodeRole;
+    version: string;
+    access: pulumi.Input<object>;
+    instance: pulumi.Input<string>;
+    config: pulumi.Input<string>;
+    kubelet: string;
+    unit: string;
+    authorities: pulumi.Input<Record<string, string>>;
+    peers: pulumi.Input<object>[];
+}
+
+/** k3s on one machine. */
+export class K3sNode extends pulumi.dynamic.Resource {
+    constructor(name: string, args: K3sNodeArgs, opts: pulumi.CustomResourceOptions) {
+        super(
+            stepProvider("./components/k3s/node.step"),
+            name,
+            { ...args },
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access", "config", "authorities", "peers"] }),
+            "postgresha",
+            "K3sNode",
+        );
+    }
+}

@@ -1,0 +1,189 @@
+import { artifact, type Architecture } from "../artifacts";
+import type { MachineAccess } from "../machines/machine";
+import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
+import { step, waitFor } from "../progress";
+import { inputDiff, type StepProvider } from "../step";
+import { ports } from "../naming";
+import type { NodeRole } from "./config";
+import { evacuate, forgetNode, readyServer } from "./cluster-access";
+
+export interface K3sNodeInputs {
+    node: string;
+    role: NodeRole;
+    version: string;
+    access: MachineAccess;
+    /** Identity of the machine: when it changes, what was installed is gone. */
+    instance: string;
+    /** config.yaml without the way to join; a secret, as it holds the token. */
+    config: string;
+    kubelet: string;
+    unit: string;
+    /** Files below server/tls, by relative path; secrets. The same on every server. */
+    authorities: Record<string, string>;
+    /** The other servers. */
+    peers: MachineAccess[];
+}
+
+const data = "/var/lib/rancher/k3s";
+
+/** k3s on one machine: install, configure, service, start, and the way out of the cluster. */
+export const provider: StepProvider<K3sNodeInputs> = {
+    async create(inputs) {
+        await withSsh(inputs.access, async (ssh) => {
+            const join = await decideJoin(ssh, inputs);
+            await apply(ssh, inputs, join);
+            await waitUntilReady(ssh, inputs);
+        }, 60);
+        return { id: inputs.node, outs: inputs };
+    },
+    diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "role", "instance"])),
+    async update(_id, _olds, news) {
+        await withSsh(news.access, async (ssh) => {
+            await apply(ssh, news, await currentJoin(ssh));
+            await waitUntilReady(ssh, news);
+        });
+        return news;
+    },
+    async delete(_id, node) {
+        const server = await readyServer(node.peers);
+        if (server) {
+            await step(node.node, "leaving the cluster", async () => {
+                await evacuate(server, node.node);
+                await forgetNode(server, node.node);
+            });
+        }
+        await uninstall(node);
+    },
+};
+
+/** Lines that make a node start a cluster or join one. */
+type Join = string;
+
+const startCluster: Join = "cluster-init: true\n";
+const joinThrough = ({ privateAddress }: MachineAccess): Join =>
+    `server: https://${privateAddress}:${ports.kubernetes}\n`;
+
+/**
+ * A cluster is started only when every other server answers and none holds cluster data: a server that cannot be
+ * asked might be the rest of a living cluster, and a second cluster beside it would be a split brain.
+ */
+async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Join> {
+    const held = await ssh.run(`test -d ${data}/server/db`, { allowFailure: true });
+    if (held.exitCode === 0) {
+        const kept = await currentJoin(ssh);
+        if (kept !== "") {
+            return kept;
+        }
+    }
+    const server = await readyServer(inputs.peers);
+    if (server) {
+        await forgetNode(server, inputs.node);
+        return joinThrough(server);
+    }
+    if (inputs.role === "agent") {
+        throw new RemoteError(inputs.access, "k3s", "no server answers that this agent could join");
+    }
+    for (const peer of inputs.peers) {
+        const holdsData = await withSsh(peer, async (other) => {
+            const found = await other.run(`test -d ${data}/server/db/etcd`, { allowFailure: true });
+            return found.exitCode === 0;
+        });
+        if (holdsData) {
+            throw new RemoteError(
+                peer,
+                "k3s",
+                `it holds the data of a cluster but its API does not answer, so ${inputs.node} cannot join and must not ` +
+                    "start a second cluster. Bring a majority of the servers back (journalctl -u k3s on them), then run the update again",
+            );
+        }
+    }
+    return startCluster;
+}
+
+async function currentJoin(ssh: SshConnection): Promise<Join> {
+    const { stdout } = await ssh.run("cat /etc/rancher/k3s/config.yaml.d/10-join.yaml 2>/dev/null || true");
+    return stdout;
+}
+
+async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Promise<void> {
+    const where = inputs.node;
+    const architecture = await machineArchitecture(ssh);
+    const binary = await artifact("k3s", architecture);
+    const images = await artifact("k3s-airgap-images", architecture);
+    const changes = await step(where, `installing k3s ${inputs.version}`, async () => [
+        await ssh.upload(binary.path, "/usr/local/bin/k3s", binary.sha256),
+        await ssh.upload(images.path, `${data}/agent/images/k3s-airgap-images.tar.zst`, images.sha256, "0644"),
+    ]);
+    await ssh.run("for name in kubectl crictl ctr; do ln -sf k3s /usr/local/bin/$name; done");
+    for (const [path, content] of Object.entries(inputs.role === "server" ? inputs.authorities : {})) {
+        await ssh.writeFile(`${data}/server/tls/${path}`, content, "0600");
+    }
+    const unit = unitName(inputs);
+    changes.push(
+        await ssh.writeFile("/etc/rancher/k3s/config.yaml", inputs.config, "0600"),
+        await ssh.writeFile("/etc/rancher/k3s/config.yaml.d/10-join.yaml", join, "0600"),
+        await ssh.writeFile(`${data}/agent/etc/kubelet.conf.d/50-postgres-ha.conf`, inputs.kubelet),
+        await ssh.writeFile(`/etc/systemd/system/${unit}`, inputs.unit),
+    );
+    const active = await ssh.run(`systemctl is-active ${unit}`, { allowFailure: true });
+    if (changes.includes(true) || active.exitCode !== 0) {
+        await step(where, `starting ${unit}`, () => start(ssh, inputs));
+    }
+}
+
+const unitName = ({ role }: K3sNodeInputs): string => (role === "server" ? "k3s.service" : "k3s-agent.service");
+
+async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
+    const unit = unitName(inputs);
+    await ssh.run(`systemctl daemon-reload && systemctl enable --quiet ${unit} && systemctl restart --no-block ${unit}`);
+    try {
+        await waitFor(unit, 300, async () => {
+            const { stdout } = await ssh.run(`systemctl show ${unit} --property=ActiveState,NRestarts --value`);
+            const [state, restarts] = stdout.trim().split("\n").sort().reverse();
+            return state === "active" ? { done: true } : { waiting: `${state}, ${restarts} restarts` };
+        });
+    } catch (error) {
+        const log = await ssh.run(`journalctl --unit ${unit} --no-pager --lines 20 --output cat`, { allowFailure: true });
+        throw new RemoteError(inputs.access, unit, `${(error as Error).message}\n${log.stdout}`);
+    }
+}
+
+/** Ready as the API sees it; an agent is looked at from a server. */
+async function waitUntilReady(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
+    const query = `k3s kubectl get node ${inputs.node} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`;
+    await step(inputs.node, "waiting for the node to be ready", () =>
+        waitFor(`node ${inputs.node}`, 180, async () => {
+            const ask = (connection: SshConnection) => connection.run(query, { allowFailure: true, timeoutSeconds: 20 });
+            const server = inputs.role === "server" ? undefined : await readyServer(inputs.peers);
+            const { stdout, stderr } = server ? await withSsh(server, ask) : await ask(ssh);
+            return stdout === "True" ? { done: true } : { waiting: stdout || stderr.trim() || "not ready" };
+        }),
+    );
+}
+
+export async function machineArchitecture(ssh: SshConnection): Promise<Architecture> {
+    const { stdout } = await ssh.run("uname -m");
+    const known: Record<string, Architecture> = { x86_64: "amd64", aarch64: "arm64" };
+    const architecture = known[stdout.trim()];
+    if (!architecture) {
+        throw new RemoteError(ssh.machine, "check", `architecture ${stdout.trim()} is not supported; use amd64 or arm64`);
+    }
+    return architecture;
+}
+
+/** Takes k3s off a machine that is kept. One that is gone, or new and never had it, needs nothing. */
+async function uninstall(node: K3sNodeInputs): Promise<void> {
+    const script = `
+        systemctl disable --now ${unitName(node)} || true
+        pids=$(pgrep -f '${data}/data/.*/containerd-shim' || true)
+        [ -z "$pids" ] || kill -9 $pids
+        grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
+        rm -rf ${data} /run/k3s /etc/rancher/k3s /etc/rancher/node /etc/systemd/system/${unitName(node)} /etc/cni/net.d
+        find /var/lib/kubelet -mindepth 1 -delete || true
+        ip link delete cni0 2>/dev/null || true
+        rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
+        systemctl daemon-reload`;
+    await withSsh(node.access, (ssh) => ssh.run(script, { allowFailure: true }), 5).catch((error: unknown) => {
+        console.log(`${node.node}: k3s was not taken off: ${(error as Error).message}`);
+    });
+}

@@ -1,0 +1,164 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { docker } from "../../docker-cli";
+import { dockerLabels } from "../../naming";
+import { step } from "../../progress";
+import { inputDiff, type StepProvider } from "../../step";
+import type { SshAccess } from "../machine";
+import { withSsh } from "../ssh";
+
+export interface DockerMachineInputs {
+    /** Name in the configuration. */
+    machine: string;
+    /** Name of the container; its volumes carry it as a prefix. */
+    container: string;
+    stack: string;
+    network: string;
+    address: string;
+    image: string;
+    authorizedKey: string;
+    hostPrivateKey: string;
+    ssh: SshAccess;
+}
+
+export interface DockerMachineOutputs extends DockerMachineInputs {
+    /** Id of the container: a new one means new, empty disks. */
+    instance: string;
+}
+
+/** What must survive a power cut lies on volumes, never in the container's overlay. */
+const volumes = { rancher: "/var/lib/rancher", kubelet: "/var/lib/kubelet", log: "/var/log" };
+
+/** A machine as a container that boots systemd and is reached over SSH, exactly as a VM is. */
+export const provider: StepProvider<DockerMachineInputs, DockerMachineOutputs> = {
+    async create(inputs) {
+        const instance = (await findOwn(inputs)) ?? (await step(inputs.machine, "creating", () => createContainer(inputs)));
+        await docker(["start", inputs.container]);
+        await waitForSsh(inputs);
+        return { id: instance, outs: { ...inputs, instance } };
+    },
+    async read(_id, machine) {
+        const instance = await containerId(machine.container);
+        return instance === machine.instance ? machine : undefined;
+    },
+    async diff(_id, olds, news) {
+        const diff = inputDiff(olds, news, ["container", "stack", "network", "address", "image", "hostPrivateKey"]);
+        const gone = (await containerId(olds.container)) !== olds.instance;
+        return gone ? { changed: true, replaces: ["container"] } : diff;
+    },
+    async update(_id, olds, news) {
+        // Only SSH access details can change without a new machine; they take effect where they are used.
+        await waitForSsh(news);
+        return { ...news, instance: olds.instance };
+    },
+    async delete(_id, machine) {
+        await step(machine.machine, "deleting with its volumes", async () => {
+            await docker(["rm", "--force", machine.container], { allowFailure: true });
+            await removeVolumes(machine);
+        });
+    },
+};
+
+const volumeName = (machine: DockerMachineInputs, volume: string): string => `${machine.container}-${volume}`;
+
+async function containerId(container: string): Promise<string | undefined> {
+    const id = await docker(["container", "inspect", "--format", "{{.Id}}", container], { allowFailure: true });
+    return id === "" ? undefined : id;
+}
+
+/** The container of an interrupted run, when it is this machine's and made from the same image and address. */
+async function findOwn(machine: DockerMachineInputs): Promise<string | undefined> {
+    const id = await containerId(machine.container);
+    if (id === undefined) {
+        return undefined;
+    }
+    const format = `{{index .Config.Labels "${dockerLabels.stack}"}}|{{.Config.Image}}|{{range .NetworkSettings.Networks}}{{.IPAMConfig.IPv4Address}}{{end}}`;
+    const found = await docker(["container", "inspect", "--format", format, machine.container]);
+    if (found !== `${machine.stack}|${machine.image}|${machine.address}`) {
+        throw new Error(
+            `${machine.machine}: a container ${machine.container} exists that this stack did not make this way (${found}); ` +
+                `look at it, then remove it with \`docker rm -f -v ${machine.container}\` or the whole stack with \`make down\``,
+        );
+    }
+    await placeHostKey(machine);
+    return id;
+}
+
+async function createContainer(machine: DockerMachineInputs): Promise<string> {
+    await removeDisksOfLostMachine(machine);
+    for (const volume of Object.keys(volumes)) {
+        await docker(["volume", "create", ...labelArgs(machine), volumeName(machine, volume)]);
+    }
+    const mounts = Object.entries(volumes).flatMap(([volume, path]) => ["-v", `${volumeName(machine, volume)}:${path}`]);
+    const id = await docker([
+        ...["create", "--name", machine.container, "--hostname", machine.machine, ...labelArgs(machine)],
+        ...["--network", machine.network, "--ip", machine.address, "--restart", "no"],
+        // systemd, the kubelet and containerd need what a VM has; SYS_RESOURCE is left out because hosts that are
+        // containers themselves cannot give it.
+        ...["--cgroupns=private", "--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"],
+        ...["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"],
+        ...["--security-opt", "systempaths=unconfined", "--device", "/dev/kmsg", "--device-cgroup-rule", "a *:* rwm"],
+        ...["--tmpfs", "/run:exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"],
+        ...["--env", "container=docker", "--env", `SSH_AUTHORIZED_KEY=${machine.authorizedKey}`],
+        ...[...mounts, machine.image],
+    ]);
+    await placeHostKey(machine);
+    return id;
+}
+
+const labelArgs = (machine: DockerMachineInputs): string[] => [
+    ...["--label", `${dockerLabels.stack}=${machine.stack}`],
+    ...["--label", `${dockerLabels.machine}=${machine.machine}`],
+];
+
+/** The private host key travels as a file, never in argv or the environment. */
+async function placeHostKey(machine: DockerMachineInputs): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), "postgres-ha-host-key-"));
+    try {
+        await writeFile(join(folder, "ssh_host_ed25519_key"), machine.hostPrivateKey, { mode: 0o600 });
+        await docker(["cp", `${folder}/.`, `${machine.container}:/etc/ssh/`]);
+    } finally {
+        await rm(folder, { recursive: true });
+    }
+}
+
+/**
+ * Volumes whose container is gone: the disks of a lost machine. Its replacement starts with empty ones, as a new
+ * VM would, while other machines of the stack hold the data. With no other machine left they may be all there is,
+ * so they are not touched.
+ */
+async function removeDisksOfLostMachine(machine: DockerMachineInputs): Promise<void> {
+    const filter = ["--filter", `label=${dockerLabels.machine}=${machine.machine}`];
+    const ofStack = ["--filter", `label=${dockerLabels.stack}=${machine.stack}`];
+    const left = await docker(["volume", "ls", "--quiet", ...filter, ...ofStack]);
+    if (left === "" || (await isEmpty(machine))) {
+        return;
+    }
+    const others = await docker(["container", "ls", "--all", "--quiet", ...ofStack]);
+    if (others === "") {
+        throw new Error(
+            `${machine.machine}: volumes of an earlier cluster exist (${left.split("\n").join(", ")}) and no machine of the ` +
+                "stack is left that could hold the same data; nothing was touched. Remove them with `make down`, or save them first",
+        );
+    }
+    await removeVolumes(machine);
+}
+
+async function isEmpty(machine: DockerMachineInputs): Promise<boolean> {
+    const mount = `${volumeName(machine, "rancher")}:/disk`;
+    const run = ["run", "--rm", "--network", "none", "--entrypoint", "ls", "-v", mount, machine.image, "-A", "/disk"];
+    return (await docker(run)) === "";
+}
+
+async function removeVolumes(machine: DockerMachineInputs): Promise<void> {
+    const names = Object.keys(volumes).map((volume) => volumeName(machine, volume));
+    await docker(["volume", "rm", "--force", ...names]);
+}
+
+async function waitForSsh(machine: DockerMachineInputs): Promise<void> {
+    const { machine: name, address, ssh } = machine;
+    await step(name, "waiting for SSH", () =>
+        withSsh({ name, address, privateAddress: address, ssh }, (connection) => connection.run("true"), 60),
+    );
+}

@@ -1,0 +1,40 @@
+/**
+ * Progress of a long step: one line when it begins and one when it ends, with the time it took. The engine shows
+ * what a provider process prints beside the stack.
+ */
+export async function step<Result>(where: string, what: string, run: () => Promise<Result>): Promise<Result> {
+    const begin = Date.now();
+    console.log(`${where}: ${what} ...`);
+    try {
+        const result = await run();
+        console.log(`${where}: ${what}: done in ${seconds(begin)} s`);
+        return result;
+    } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        throw new Error(`${where}: ${what} failed after ${seconds(begin)} s: ${message}\nRun the update again to retry.`, {
+            cause: error,
+        });
+    }
+}
+
+const seconds = (begin: number): string => ((Date.now() - begin) / 1000).toFixed(1);
+
+/** Asks until the answer is not undefined; the error of giving up carries what `state` last said. */
+export async function waitFor<Result>(
+    what: string,
+    timeoutSeconds: number,
+    ask: () => Promise<{ done: Result } | { waiting: string }>,
+    intervalMs = 1000,
+): Promise<Result> {
+    const end = Date.now() + timeoutSeconds * 1000;
+    for (;;) {
+        const answer = await ask();
+        if ("done" in answer) {
+            return answer.done;
+        }
+        if (Date.now() > end) {
+            throw new Error(`${what}: not within ${timeoutSeconds} s; last seen: ${answer.waiting}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, intervalMs));
+    }
+}
