@@ -1,5 +1,5 @@
 import type { MachineAccess } from "../machines/machine";
-import { withSsh, type RunResult, type SshConnection } from "../machines/ssh";
+import { withSsh, type RunOptions, type RunResult, type SshConnection } from "../machines/ssh";
 
 /** The first of the servers whose API answers, asked over SSH; undefined when none does. */
 export async function readyServer(servers: MachineAccess[]): Promise<MachineAccess | undefined> {
@@ -13,7 +13,8 @@ const isReady = (server: MachineAccess): Promise<boolean> =>
         () => false,
     );
 
-const kubectl = (ssh: SshConnection, command: string, options: { allowFailure?: boolean; timeoutSeconds?: number } = {}): Promise<RunResult> =>
+/** kubectl on a server, with its own administrator's access. */
+export const kubectl = (ssh: SshConnection, command: string, options: RunOptions = {}): Promise<RunResult> =>
     ssh.run(`test -x /usr/local/bin/k3s && k3s kubectl --request-timeout=10s ${command}`, { timeoutSeconds: 30, ...options });
 
 /** Moves what can move off a living node, within its disruption budgets; a dead one is left as it is. */

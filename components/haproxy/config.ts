@@ -1,0 +1,87 @@
+import { ports } from "../naming";
+import type { Timers } from "../recovery";
+
+export interface HaproxyConfigInput {
+    instances: { name: string; address: string }[];
+    timers: Timers["haproxy"];
+    maxConnections: number;
+    /** Bytes a replica may be behind to get reads. */
+    maximumReplicaLag: string;
+}
+
+/** Where the authority that signs Patroni's certificates is mounted. */
+export const haproxyTls = "/tls";
+
+/**
+ * haproxy.cfg. Fixed addresses, no DNS; the role is asked of Patroni over verified TLS and matched in the body,
+ * because `/primary` says 200 as soon as the lock is held, before the promotion has ended.
+ */
+export function renderHaproxyConfig(input: HaproxyConfigInput): string {
+    const { timers, instances, maxConnections } = input;
+    const servers = (perServer: number) =>
+        instances
+            .map(({ name, address }) => `    server ${name} ${address}:${ports.postgresql} maxconn ${perServer} check-sni ${name} verifyhost ${name}`)
+            .join("\n");
+    const check = (uri: string, ...expectations: string[]) =>
+        [
+            "    option httpchk",
+            `    http-check send meth GET uri ${uri} ver HTTP/1.1 hdr Host patroni hdr Connection close`,
+            ...expectations.map((expectation) => `    http-check expect ${expectation}`),
+        ].join("\n");
+    const isPrimary = check("/primary", "status 200", `rstring '"role": *"primary"'`);
+    return `global
+    maxconn ${4 * maxConnections}
+    log stdout format raw daemon notice
+    # A reload or stop ends within this; sessions that outlive it are cut.
+    hard-stop-after 30s
+
+defaults
+    mode tcp
+    log global
+    timeout connect 2s
+    timeout client 24h
+    timeout server 24h
+    timeout check ${timers.checkTimeoutMs}ms
+    option clitcpka
+    clitcpka-idle 5s
+    clitcpka-intvl 2s
+    clitcpka-cnt 3
+    option srvtcpka
+    srvtcpka-idle 5s
+    srvtcpka-intvl 2s
+    srvtcpka-cnt 3
+    option redispatch 1
+    retries 3
+    # Sessions to a server that is no longer what it was are cut at once: a client on a frozen primary would hang.
+    default-server inter ${timers.interMs}ms fastinter ${timers.fastinterMs}ms downinter ${timers.downinterMs}ms fall ${timers.fall} rise ${timers.rise} on-marked-down shutdown-sessions check port ${ports.patroni} check-ssl verify required ca-file ${haproxyTls}/ca.crt
+
+listen read-write
+    bind :${ports.readWrite}
+${isPrimary}
+${servers(maxConnections)}
+
+frontend read-only
+    bind :${ports.readOnly}
+    use_backend primary-for-reads if { nbsrv(replicas) lt 1 }
+    default_backend replicas
+
+backend replicas
+    balance leastconn
+${check(`/replica?lag=${input.maximumReplicaLag}`, "status 200")}
+${servers(maxConnections)}
+
+# Reads go on while no replica is fit for them.
+backend primary-for-reads
+${isPrimary}
+${servers(maxConnections)}
+
+frontend stats
+    mode http
+    bind :${ports.haproxyStats}
+    timeout client 10s
+    stats enable
+    stats uri /
+    http-request use-service prometheus-exporter if { path /metrics }
+    monitor-uri /healthz
+`;
+}

@@ -1,0 +1,129 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { createHash } from "node:crypto";
+import { labels, ports, readOnlyService, readWriteService } from "../naming";
+import type { Timers } from "../recovery";
+import { inCluster, resources, restrictedContainer, restrictedPod, type Resources, type WorkloadContext } from "../workload";
+import { haproxyTls, renderHaproxyConfig } from "./config";
+
+export interface HaproxyArgs {
+    context: WorkloadContext;
+    cluster: string;
+    image: string;
+    instances: { name: string; address: string }[];
+    /** Authority of the certificates of Patroni's REST API. */
+    patroniAuthority: pulumi.Input<string>;
+    timers: Timers["haproxy"];
+    maxConnections: number;
+    maximumReplicaLag: string;
+    resources: Resources;
+}
+
+/** The entries of the cluster on every node, and the same as Services for applications inside it. */
+export class Haproxy extends pulumi.ComponentResource {
+    readonly daemonSet: kubernetes.apps.v1.DaemonSet;
+
+    constructor(name: string, args: HaproxyArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("postgresha:haproxy:Haproxy", name, {}, opts);
+        const object = inCluster(this, args.context);
+        const config = renderHaproxyConfig(args);
+        const configMap = new kubernetes.core.v1.ConfigMap(
+            `${name}-config`,
+            {
+                metadata: metadata(args, `${args.cluster}-haproxy`),
+                data: { "haproxy.cfg": config, "ca.crt": args.patroniAuthority },
+            },
+            object,
+        );
+        this.daemonSet = createDaemonSet(name, args, config, configMap, object);
+        createServices(name, args, object);
+        this.registerOutputs({});
+    }
+}
+
+const metadata = (args: HaproxyArgs, name: string) => ({
+    name,
+    namespace: args.context.namespace,
+    labels: labels(args.cluster, "haproxy"),
+});
+
+function createDaemonSet(
+    name: string,
+    args: HaproxyArgs,
+    config: string,
+    configMap: kubernetes.core.v1.ConfigMap,
+    object: pulumi.CustomResourceOptions,
+): kubernetes.apps.v1.DaemonSet {
+    const podLabels = labels(args.cluster, "haproxy");
+    const hostPort = (portName: string, port: number) => ({ name: portName, containerPort: port, hostPort: port });
+    return new kubernetes.apps.v1.DaemonSet(
+        `${name}-proxies`,
+        {
+            metadata: metadata(args, `${args.cluster}-haproxy`),
+            spec: {
+                selector: { matchLabels: podLabels },
+                updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
+                template: {
+                    metadata: {
+                        labels: podLabels,
+                        // A changed configuration rolls the proxies, one node after another.
+                        annotations: { "postgres-ha/config": createHash("sha256").update(config).digest("hex").slice(0, 16) },
+                    },
+                    spec: {
+                        automountServiceAccountToken: false,
+                        enableServiceLinks: false,
+                        terminationGracePeriodSeconds: 5,
+                        tolerations: [{ operator: "Exists" }],
+                        securityContext: restrictedPod(997),
+                        containers: [
+                            {
+                                name: "haproxy",
+                                image: args.image,
+                                imagePullPolicy: "IfNotPresent",
+                                ports: [
+                                    hostPort("read-write", ports.readWrite),
+                                    hostPort("read-only", ports.readOnly),
+                                    hostPort("stats", ports.haproxyStats),
+                                ],
+                                resources: resources(args.resources),
+                                securityContext: restrictedContainer,
+                                readinessProbe: { httpGet: { path: "/healthz", port: ports.haproxyStats }, periodSeconds: 5 },
+                                livenessProbe: {
+                                    httpGet: { path: "/healthz", port: ports.haproxyStats },
+                                    periodSeconds: 5,
+                                    timeoutSeconds: 3,
+                                    failureThreshold: 3,
+                                },
+                                volumeMounts: [
+                                    { name: "config", mountPath: "/etc/haproxy-config", readOnly: true },
+                                    { name: "config", mountPath: haproxyTls, readOnly: true },
+                                ],
+                            },
+                        ],
+                        volumes: [{ name: "config", configMap: { name: configMap.metadata.name } }],
+                    },
+                },
+            },
+        },
+        object,
+    );
+}
+
+/** For applications in the cluster; a client's own node answers first. */
+function createServices(name: string, args: HaproxyArgs, object: pulumi.CustomResourceOptions): void {
+    const entries = { rw: [readWriteService(args.cluster), ports.readWrite], ro: [readOnlyService(args.cluster), ports.readOnly] } as const;
+    for (const [suffix, [service, port]] of Object.entries(entries)) {
+        new kubernetes.core.v1.Service(
+            `${name}-${suffix}`,
+            {
+                metadata: metadata(args, service),
+                spec: {
+                    selector: labels(args.cluster, "haproxy"),
+                    trafficDistribution: "PreferSameNode",
+                    ports: [{ name: "postgresql", port: ports.postgresql, targetPort: port }],
+                },
+            },
+            object,
+        );
+    }
+}

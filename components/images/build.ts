@@ -1,0 +1,35 @@
+import { cp, copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { artifact, type Architecture } from "../artifacts";
+import { docker } from "../docker-cli";
+import { step } from "../progress";
+import type { Image } from "./image";
+
+const running = new Map<string, Promise<void>>();
+
+/** Builds an image unless the engine has it; two callers at once wait for the same build. */
+export function ensureBuilt(image: Image): Promise<void> {
+    const build = running.get(image.reference) ?? buildIfMissing(image).finally(() => running.delete(image.reference));
+    running.set(image.reference, build);
+    return build;
+}
+
+async function buildIfMissing(image: Image): Promise<void> {
+    if ((await docker(["image", "ls", "--quiet", image.reference])) !== "") {
+        return;
+    }
+    const architecture = (await docker(["version", "--format", "{{.Server.Arch}}"])) as Architecture;
+    const context = await mkdtemp(join(tmpdir(), `postgres-ha-${basename(image.context)}-`));
+    try {
+        await cp(image.context, context, { recursive: true });
+        for (const name of image.artifacts) {
+            await copyFile((await artifact(name, architecture)).path, join(context, name));
+        }
+        await step("images", `building ${image.reference}`, () =>
+            docker(["build", "--network", "host", "--tag", image.reference, context]),
+        );
+    } finally {
+        await rm(context, { recursive: true, force: true });
+    }
+}

@@ -1,0 +1,27 @@
+import type { ArtifactName } from "../artifacts";
+import { contentDigest } from "../content-digest";
+import { versions } from "../versions";
+
+/** A container image of the stack, built from a folder and released files, named by what it is made of. */
+export interface Image {
+    /** Full reference; its tag is a digest of everything that goes in. Never `latest`. */
+    reference: string;
+    /** Folder of the Dockerfile, relative to the project. */
+    context: string;
+    /** Released files put beside the Dockerfile. */
+    artifacts: ArtifactName[];
+}
+
+export type ImageName = "etcd" | "patroni" | "haproxy";
+
+const sources: Record<ImageName, { context: string; artifacts: ArtifactName[]; version: string }> = {
+    etcd: { context: "components/etcd/image", artifacts: ["etcd", "etcdctl"], version: versions.etcd },
+    patroni: { context: "components/patroni/image", artifacts: [], version: versions.patroni },
+    haproxy: { context: "components/haproxy/image", artifacts: [], version: "" },
+};
+
+export function image(name: ImageName): Image {
+    const { context, artifacts, version } = sources[name];
+    const digest = contentDigest(context, versions.baseImage, version, versions.postgresql);
+    return { reference: `docker.io/postgres-ha/${name}:${digest}`, context, artifacts };
+}

@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import type { MachineAccess } from "../machines/machine";
+import { withSsh, type SshConnection } from "../machines/ssh";
+import { step } from "../progress";
+import { inputDiff, type StepProvider } from "../step";
+import { ensureBuilt } from "./build";
+import type { Image } from "./image";
+
+export interface NodeImagesInputs {
+    node: string;
+    access: MachineAccess;
+    instance: string;
+    images: Image[];
+}
+
+/** The stack's images in the container runtime of a node, imported over SSH: no registry is needed. */
+export const provider: StepProvider<NodeImagesInputs> = {
+    async create(inputs) {
+        await withSsh(inputs.access, (ssh) => importMissing(ssh, inputs), 30);
+        return { id: inputs.node, outs: inputs };
+    },
+    async read(_id, held) {
+        const missing = await withSsh(held.access, (ssh) => missingImages(ssh, held.images));
+        return { ...held, images: held.images.filter((image) => !missing.includes(image)) };
+    },
+    diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "instance"])),
+    async update(_id, _olds, news) {
+        await withSsh(news.access, (ssh) => importMissing(ssh, news), 30);
+        return news;
+    },
+};
+
+async function missingImages(ssh: SshConnection, images: Image[]): Promise<Image[]> {
+    const { stdout } = await ssh.run("k3s ctr --namespace k8s.io images list --quiet");
+    const present = new Set(stdout.split("\n"));
+    return images.filter(({ reference }) => !present.has(reference));
+}
+
+async function importMissing(ssh: SshConnection, { node, images }: NodeImagesInputs): Promise<void> {
+    const missing = await missingImages(ssh, images);
+    if (missing.length === 0) {
+        return;
+    }
+    for (const image of missing) {
+        await ensureBuilt(image);
+    }
+    const references = missing.map(({ reference }) => reference);
+    await step(node, `importing ${missing.length} images`, async () => {
+        const save = spawn("docker", ["save", ...references], { stdio: ["ignore", "pipe", "pipe"] });
+        let complaint = "";
+        save.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
+        const saved = new Promise<void>((resolve, reject) => {
+            save.on("error", reject);
+            save.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`docker save: ${complaint}`))));
+        });
+        const imported = ssh.run("k3s ctr --namespace k8s.io images import -", { stdin: save.stdout, timeoutSeconds: 600 });
+        await Promise.all([saved, imported]);
+    });
+}

@@ -1,0 +1,153 @@
+import { isDeepStrictEqual } from "node:util";
+import { kubectl, readyServer } from "../k3s/cluster-access";
+import type { MachineAccess } from "../machines/machine";
+import { withSsh, type SshConnection } from "../machines/ssh";
+import { ports } from "../naming";
+import { step, waitFor } from "../progress";
+import { inputDiff, type StepProvider } from "../step";
+import { paths } from "./config";
+import type { DynamicConfig } from "./dynamic-config";
+
+export interface PatroniStateInputs {
+    cluster: string;
+    namespace: string;
+    /** Names of the instances' pods. */
+    instances: string[];
+    dynamicConfig: DynamicConfig;
+    /** Servers through which the cluster can be asked. */
+    servers: MachineAccess[];
+    /** Changes when the pods' template does. */
+    template: string;
+}
+
+export interface PatroniStateOutputs extends PatroniStateInputs {
+    status: ClusterStatus;
+}
+
+/** What was seen when the stack was last updated or refreshed. */
+export interface ClusterStatus {
+    /** A primary holds the leader lock and is out of recovery. */
+    serving: boolean;
+    /** Every member streams or leads, and one replica is the synchronous standby. */
+    redundant: boolean;
+    members: number;
+    healthyMembers: number;
+}
+
+/** One member as Patroni's `/cluster` reports it. */
+export interface Member {
+    name: string;
+    role: string;
+    state: string;
+    timeline?: number;
+    lag?: number | string;
+}
+
+/**
+ * Patroni's dynamic configuration, written on every change and read back: Patroni reads its bootstrap section only
+ * once, and what it holds may differ from what was asked. Ends when the cluster is whole.
+ */
+export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
+    async create(inputs) {
+        return { id: inputs.cluster, outs: { ...inputs, status: await bringUp(inputs) } };
+    },
+    async read(_id, state) {
+        const server = await readyServer(state.servers);
+        const members = server ? await withSsh(server, (ssh) => listMembers(ssh, state)).catch(() => []) : [];
+        return { ...state, status: summarise(members, state.instances.length) };
+    },
+    diff(_id, olds, news) {
+        const diff = inputDiff(olds, news, ["cluster", "namespace"]);
+        const wasWhole = olds.status.serving && olds.status.redundant;
+        return Promise.resolve({ ...diff, changed: diff.changed || !wasWhole });
+    },
+    async update(_id, _olds, news) {
+        return { ...news, status: await bringUp(news) };
+    },
+};
+
+async function bringUp(inputs: PatroniStateInputs): Promise<ClusterStatus> {
+    const server = await readyServer(inputs.servers);
+    if (!server) {
+        throw new Error(`${inputs.cluster}: the Kubernetes API answers on no server; run the update again when it does`);
+    }
+    return withSsh(server, async (ssh) => {
+        const status = await step(inputs.cluster, "waiting for a primary, its replicas and a synchronous standby", () =>
+            waitFor<ClusterStatus>(`cluster ${inputs.cluster}`, 300, async () => {
+                const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
+                if (typeof members === "string") {
+                    return { waiting: members };
+                }
+                const found = summarise(members, inputs.instances.length);
+                return found.serving && found.redundant ? { done: found } : { waiting: JSON.stringify(members) };
+            }),
+        );
+        await applyDynamicConfig(ssh, inputs);
+        return status;
+    });
+}
+
+export function summarise(members: Member[], expected: number): ClusterStatus {
+    const leaders = members.filter(({ role, state }) => role === "leader" && state === "running");
+    const replicas = members.filter(({ role, state }) => role !== "leader" && state === "streaming");
+    const healthyMembers = leaders.length + replicas.length;
+    return {
+        serving: leaders.length === 1,
+        redundant: healthyMembers === expected && replicas.some(({ role }) => role === "sync_standby"),
+        members: expected,
+        healthyMembers,
+    };
+}
+
+async function applyDynamicConfig(ssh: SshConnection, inputs: PatroniStateInputs): Promise<void> {
+    const { dynamicConfig, cluster } = inputs;
+    if (differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0) {
+        return;
+    }
+    await step(cluster, "applying the dynamic configuration", async () => {
+        await askAnyInstance(ssh, inputs, "PATCH", "/config", dynamicConfig);
+        const left = differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config"));
+        if (left.length > 0) {
+            throw new Error(`Patroni keeps other values than those asked for: ${left.join(", ")}`);
+        }
+    });
+}
+
+/** Paths at which what is held differs from what is wanted; keys nobody asked for do not count. */
+export function differences(wanted: unknown, held: unknown, path = ""): string[] {
+    if (typeof wanted !== "object" || wanted === null) {
+        return isDeepStrictEqual(wanted, held) ? [] : [path];
+    }
+    return Object.entries(wanted).flatMap(([key, value]) =>
+        differences(value, (held as Record<string, unknown> | undefined)?.[key], path === "" ? key : `${path}.${key}`),
+    );
+}
+
+async function listMembers(ssh: SshConnection, inputs: PatroniStateInputs): Promise<Member[]> {
+    return (await askAnyInstance<{ members: Member[] }>(ssh, inputs, "GET", "/cluster")).members;
+}
+
+/** Asks Patroni's REST API from inside a pod, with the pod's own certificate; the first that answers. */
+async function askAnyInstance<Answer>(
+    ssh: SshConnection,
+    { namespace, instances }: PatroniStateInputs,
+    method: "GET" | "PATCH",
+    path: string,
+    body?: object,
+): Promise<Answer> {
+    const curl =
+        `curl --silent --show-error --fail-with-body --max-time 10 --request ${method} --cacert ${paths.tls}/patroni-ca.crt ` +
+        `--cert ${paths.tls}/tls.crt --key ${paths.tls}/tls.key ${body ? "--data @- " : ""}https://localhost:${ports.patroni}${path}`;
+    const failures: string[] = [];
+    for (const instance of instances) {
+        const answer = await kubectl(ssh, `-n ${namespace} exec -i ${instance} -- ${curl}`, {
+            allowFailure: true,
+            stdin: body ? JSON.stringify(body) : undefined,
+        });
+        if (answer.exitCode === 0) {
+            return JSON.parse(answer.stdout) as Answer;
+        }
+        failures.push(`${instance}: ${(answer.stderr || answer.stdout).trim().split("\n").pop()}`);
+    }
+    throw new Error(`Patroni answers on no instance: ${failures.join("; ")}`);
+}

@@ -1,0 +1,81 @@
+import { stringify } from "yaml";
+import { patroniPrefix, patroniScope, ports } from "../naming";
+import type { DynamicConfig } from "./dynamic-config";
+
+export interface PatroniConfigInput {
+    cluster: string;
+    etcdHosts: string[];
+    dynamic: DynamicConfig;
+}
+
+/** Where the pod's Secrets and volumes are mounted; the image's scripts use the same. */
+export const paths = {
+    data: "/data/pgdata",
+    tls: "/tls",
+    etcdTls: "/tls-etcd",
+    socket: "/run/postgresql",
+} as const;
+
+/**
+ * patroni.yml without names, addresses and passwords, which come from the pod's environment. No secret may be in
+ * it: it lives in a ConfigMap.
+ */
+export function renderPatroniConfig({ cluster, etcdHosts, dynamic }: PatroniConfigInput): string {
+    const own = { certfile: `${paths.tls}/tls.crt`, keyfile: `${paths.tls}/tls.key` };
+    return stringify({
+        scope: patroniScope(cluster),
+        namespace: patroniPrefix,
+        restapi: {
+            listen: `0.0.0.0:${ports.patroni}`,
+            ...own,
+            cafile: `${paths.tls}/patroni-ca.crt`,
+            // Checks (HAProxy, kubelet) read without a certificate; whatever changes something needs one.
+            verify_client: "optional",
+            // The default of 5 is too short for several proxies that poll every second.
+            request_queue_size: 64,
+        },
+        ctl: { ...own, cacert: `${paths.tls}/patroni-ca.crt` },
+        etcd3: {
+            hosts: etcdHosts,
+            protocol: "https",
+            cacert: `${paths.etcdTls}/ca.crt`,
+            cert: `${paths.etcdTls}/tls.crt`,
+            key: `${paths.etcdTls}/tls.key`,
+        },
+        bootstrap: {
+            dcs: dynamic,
+            initdb: [{ encoding: "UTF8" }, { "locale-provider": "builtin" }, { locale: "C.UTF-8" }, "data-checksums"],
+            post_bootstrap: "/usr/local/bin/post-bootstrap",
+        },
+        postgresql: {
+            listen: `0.0.0.0:${ports.postgresql}`,
+            data_dir: paths.data,
+            bin_dir: "/usr/lib/postgresql/17/bin",
+            pgpass: "/tmp/pgpass",
+            use_unix_socket: true,
+            use_unix_socket_repl: true,
+            authentication: {
+                superuser: { username: "postgres", sslmode: "verify-ca", sslrootcert: `${paths.tls}/ca.crt` },
+                replication: { username: "replicator", sslmode: "verify-ca", sslrootcert: `${paths.tls}/ca.crt` },
+                rewind: { username: "rewind", sslmode: "verify-ca", sslrootcert: `${paths.tls}/ca.crt` },
+            },
+            parameters: {
+                unix_socket_directories: paths.socket,
+                ssl: "on",
+                ssl_cert_file: `${paths.tls}/postgresql.crt`,
+                ssl_key_file: `${paths.tls}/postgresql.key`,
+                ssl_min_protocol_version: "TLSv1.2",
+            },
+            pg_hba: [
+                "local all postgres peer",
+                "local replication postgres peer",
+                "local replication replicator scram-sha-256",
+                // The superuser never comes over the network; administration goes through the pod.
+                "hostssl all postgres 0.0.0.0/0 reject",
+                "hostssl replication replicator 0.0.0.0/0 scram-sha-256",
+                "hostssl all all 0.0.0.0/0 scram-sha-256",
+            ],
+            basebackup: [{ checkpoint: "fast" }],
+        },
+    });
+}

@@ -1,0 +1,103 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import { labels, ports } from "../naming";
+import { onePerNode, resources, restrictedContainer, restrictedPod, stayForever } from "../workload";
+import { paths } from "./config";
+import { metadata, type PatroniClusterArgs } from "./patroni-cluster";
+
+export interface InstanceInputs {
+    instances: { name: string; address: string }[];
+    config: kubernetes.core.v1.ConfigMap;
+    credentials: kubernetes.core.v1.Secret;
+    tls: kubernetes.core.v1.Secret;
+    etcdTls: kubernetes.core.v1.Secret;
+}
+
+/** The pods of the instances, each bound to one node and its local volume. */
+export function createInstances(
+    name: string,
+    args: PatroniClusterArgs,
+    inputs: InstanceInputs,
+    opts: pulumi.CustomResourceOptions,
+): kubernetes.apps.v1.StatefulSet {
+    const podLabels = labels(args.cluster, "postgresql");
+    return new kubernetes.apps.v1.StatefulSet(
+        `${name}-instances`,
+        {
+            metadata: metadata(args, args.cluster),
+            spec: {
+                serviceName: args.cluster,
+                replicas: args.instances,
+                podManagementPolicy: "Parallel",
+                // A rolling update would restart by ordinal, the primary somewhere in the middle.
+                updateStrategy: { type: "OnDelete" },
+                selector: { matchLabels: podLabels },
+                persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
+                template: {
+                    metadata: { labels: podLabels },
+                    spec: {
+                        automountServiceAccountToken: false,
+                        enableServiceLinks: false,
+                        // Fast shutdown, the last WAL to the standby, hand-over of the lock; then it is killed.
+                        terminationGracePeriodSeconds: args.timers.patroni.primaryStopTimeout + 20,
+                        affinity: onePerNode(podLabels),
+                        tolerations: stayForever,
+                        securityContext: restrictedPod(999),
+                        containers: [container(args, inputs)],
+                        volumes: [
+                            { name: "config", configMap: { name: inputs.config.metadata.name } },
+                            { name: "tls", secret: { secretName: inputs.tls.metadata.name, defaultMode: 0o440 } },
+                            { name: "tls-etcd", secret: { secretName: inputs.etcdTls.metadata.name, defaultMode: 0o440 } },
+                            // PostgreSQL's shared memory segments; the runtime's default of 64 MiB is too small, and
+                            // the race for the leader lock needs it writable.
+                            { name: "shared-memory", emptyDir: { medium: "Memory", sizeLimit: "512Mi" } },
+                            { name: "socket", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+                            { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
+                        ],
+                    },
+                },
+                volumeClaimTemplates: [
+                    {
+                        metadata: { name: "data" },
+                        spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: args.storage } } },
+                    },
+                ],
+            },
+        },
+        opts,
+    );
+}
+
+function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes.types.input.core.v1.Container {
+    const api = (path: string) => ({ httpGet: { path, port: ports.patroni, scheme: "HTTPS" } });
+    return {
+        name: "postgresql",
+        image: args.image,
+        imagePullPolicy: "IfNotPresent",
+        env: [
+            { name: "INSTANCE_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+            { name: "INSTANCE_ADDRESSES", value: inputs.instances.map(({ address }) => address).join(" ") },
+            { name: "APP_USER", value: args.database.owner },
+            { name: "APP_DATABASE", value: args.database.name },
+        ],
+        envFrom: [{ secretRef: { name: inputs.credentials.metadata.name } }],
+        ports: [
+            { name: "postgresql", containerPort: ports.postgresql },
+            { name: "patroni", containerPort: ports.patroni },
+        ],
+        resources: resources(args.resources),
+        securityContext: restrictedContainer,
+        startupProbe: { ...api("/liveness"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 150 },
+        readinessProbe: { ...api("/readiness"), periodSeconds: 2, timeoutSeconds: 2 },
+        livenessProbe: { ...api("/liveness"), periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 6 },
+        volumeMounts: [
+            { name: "data", mountPath: "/data" },
+            { name: "config", mountPath: "/etc/patroni", readOnly: true },
+            { name: "tls", mountPath: paths.tls, readOnly: true },
+            { name: "tls-etcd", mountPath: paths.etcdTls, readOnly: true },
+            { name: "shared-memory", mountPath: "/dev/shm" },
+            { name: "socket", mountPath: paths.socket },
+            { name: "tmp", mountPath: "/tmp" },
+        ],
+    };
+}

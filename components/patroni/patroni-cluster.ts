@@ -1,0 +1,247 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { instanceName, labels, ports } from "../naming";
+import { instanceAddress } from "../network";
+import type { Timers } from "../recovery";
+import { inCluster, type Resources, type WorkloadContext } from "../workload";
+import { renderPatroniConfig } from "./config";
+import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
+import { createInstances } from "./instances";
+
+export interface PatroniClusterArgs {
+    context: WorkloadContext;
+    cluster: string;
+    image: string;
+    /** Number of PostgreSQL instances, one per node. */
+    instances: number;
+    synchronousStandbyCount: number;
+    storage: string;
+    sharedBuffers: string;
+    maxConnections: number;
+    parameters: Record<string, string>;
+    database: { name: string; owner: string };
+    resources: Resources;
+    timers: Timers;
+    serviceCidr: string;
+    etcd: { hosts: string[]; authority: CertificateAuthority; ready: pulumi.Resource };
+    /** Names and addresses under which clients reach PostgreSQL: the certificate carries them. */
+    serverNames: { dnsNames: string[]; ipAddresses: string[] };
+}
+
+/** PostgreSQL under Patroni: strict synchronous replication, automatic failover. */
+export class PatroniCluster extends pulumi.ComponentResource {
+    readonly instances: { name: string; address: string }[];
+    readonly dynamicConfig: DynamicConfig;
+    /** Authority clients verify PostgreSQL's certificate with. */
+    readonly serverAuthority: pulumi.Output<string>;
+    /** Authority of Patroni's REST API. */
+    readonly patroniAuthority: pulumi.Output<string>;
+    readonly ownerPassword: pulumi.Output<string>;
+    readonly statefulSet: kubernetes.apps.v1.StatefulSet;
+
+    constructor(name: string, args: PatroniClusterArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("postgresha:patroni:PatroniCluster", name, {}, opts);
+        const object = inCluster(this, args.context);
+        this.instances = Array.from({ length: args.instances }, (_, index) => ({
+            name: instanceName(args.cluster, index),
+            address: instanceAddress(args.serviceCidr, index),
+        }));
+        this.dynamicConfig = dynamicConfig(args);
+
+        const credentials = createCredentials(name, args, this, object);
+        this.ownerPassword = credentials.ownerPassword;
+        const tls = createTls(name, args, this.instances, this, object);
+        this.serverAuthority = tls.serverAuthority;
+        this.patroniAuthority = tls.patroniAuthority;
+        const config = new kubernetes.core.v1.ConfigMap(
+            `${name}-config`,
+            {
+                metadata: metadata(args, `${args.cluster}-patroni`),
+                data: {
+                    "patroni.yml": renderPatroniConfig({
+                        cluster: args.cluster,
+                        etcdHosts: args.etcd.hosts,
+                        dynamic: this.dynamicConfig,
+                    }),
+                },
+            },
+            object,
+        );
+        const services = createServices(name, args, this.instances, object);
+        createDisruptionBudget(name, args, object);
+        this.statefulSet = createInstances(
+            name,
+            args,
+            { instances: this.instances, config, credentials: credentials.secret, ...tls.secrets },
+            { ...object, dependsOn: [args.etcd.ready, ...services] },
+        );
+        this.registerOutputs({});
+    }
+}
+
+export const metadata = (args: PatroniClusterArgs, name: string) => ({
+    name,
+    namespace: args.context.namespace,
+    labels: labels(args.cluster, "postgresql"),
+});
+
+interface Credentials {
+    secret: kubernetes.core.v1.Secret;
+    ownerPassword: pulumi.Output<string>;
+}
+
+function createCredentials(
+    name: string,
+    args: PatroniClusterArgs,
+    parent: pulumi.Resource,
+    object: pulumi.CustomResourceOptions,
+): Credentials {
+    // Letters and digits: the same in a URL, a shell and a configuration file.
+    const password = (user: string) =>
+        pulumi.secret(
+            new random.RandomPassword(`${name}-${user}-password`, { length: 32, special: false }, { parent }).result,
+        );
+    const ownerPassword = password("owner");
+    const secret = new kubernetes.core.v1.Secret(
+        `${name}-credentials`,
+        {
+            metadata: metadata(args, `${args.cluster}-credentials`),
+            stringData: {
+                PATRONI_SUPERUSER_PASSWORD: password("superuser"),
+                PATRONI_REPLICATION_PASSWORD: password("replication"),
+                PATRONI_REWIND_PASSWORD: password("rewind"),
+                APP_PASSWORD: ownerPassword,
+            },
+        },
+        object,
+    );
+    return { secret, ownerPassword };
+}
+
+interface Tls {
+    serverAuthority: pulumi.Output<string>;
+    patroniAuthority: pulumi.Output<string>;
+    secrets: { tls: kubernetes.core.v1.Secret; etcdTls: kubernetes.core.v1.Secret };
+}
+
+/** Three trust domains meet in the pod: clients trust one authority, Patroni's API another, etcd its own. */
+function createTls(
+    name: string,
+    args: PatroniClusterArgs,
+    instances: { name: string; address: string }[],
+    parent: pulumi.Resource,
+    object: pulumi.CustomResourceOptions,
+): Tls {
+    const child = { parent };
+    const serverAuthority = new CertificateAuthority(`${name}-ca`, { commonName: `${args.cluster} PostgreSQL CA` }, child);
+    const patroniAuthority = new CertificateAuthority(`${name}-api-ca`, { commonName: `${args.cluster} Patroni CA` }, child);
+    const own = {
+        dnsNames: ["localhost", ...instances.map((instance) => instance.name)],
+        ipAddresses: ["127.0.0.1", ...instances.map((instance) => instance.address)],
+    };
+    const server = new Certificate(
+        `${name}-server`,
+        {
+            authority: serverAuthority,
+            commonName: `${args.cluster} PostgreSQL`,
+            dnsNames: [...own.dnsNames, ...args.serverNames.dnsNames],
+            ipAddresses: [...own.ipAddresses, ...args.serverNames.ipAddresses],
+            usages: ["server"],
+        },
+        child,
+    );
+    const api = new Certificate(
+        `${name}-api`,
+        { authority: patroniAuthority, commonName: `${args.cluster} Patroni`, ...own, usages: ["server", "client"] },
+        child,
+    );
+    const etcdClient = new Certificate(
+        `${name}-etcd-client`,
+        { authority: args.etcd.authority, commonName: `${args.cluster} Patroni`, usages: ["client"] },
+        child,
+    );
+    const secret = (suffix: string, stringData: Record<string, pulumi.Input<string>>) =>
+        new kubernetes.core.v1.Secret(
+            `${name}-${suffix}`,
+            { metadata: metadata(args, `${args.cluster}-${suffix}`), stringData },
+            object,
+        );
+    const tls = secret("tls", {
+        "ca.crt": serverAuthority.certificate,
+        "postgresql.crt": server.certificate,
+        "postgresql.key": pulumi.secret(server.privateKey),
+        "patroni-ca.crt": patroniAuthority.certificate,
+        "tls.crt": api.certificate,
+        "tls.key": pulumi.secret(api.privateKey),
+    });
+    const etcdTls = secret("etcd-client", {
+        "ca.crt": args.etcd.authority.certificate,
+        "tls.crt": etcdClient.certificate,
+        "tls.key": pulumi.secret(etcdClient.privateKey),
+    });
+    return {
+        serverAuthority: serverAuthority.certificate,
+        patroniAuthority: patroniAuthority.certificate,
+        secrets: { tls, etcdTls },
+    };
+}
+
+/** One Service with a fixed address per instance: proxies and members never wait for DNS. */
+function createServices(
+    name: string,
+    args: PatroniClusterArgs,
+    instances: { name: string; address: string }[],
+    object: pulumi.CustomResourceOptions,
+): kubernetes.core.v1.Service[] {
+    const instancePorts = [
+        { name: "postgresql", port: ports.postgresql },
+        { name: "patroni", port: ports.patroni },
+    ];
+    const headless = new kubernetes.core.v1.Service(
+        `${name}-headless`,
+        {
+            metadata: metadata(args, args.cluster),
+            spec: {
+                clusterIP: "None",
+                publishNotReadyAddresses: true,
+                selector: labels(args.cluster, "postgresql"),
+                ports: instancePorts,
+            },
+        },
+        object,
+    );
+    const single = instances.map(
+        (instance, index) =>
+            new kubernetes.core.v1.Service(
+                `${name}-${index}`,
+                {
+                    metadata: {
+                        ...metadata(args, instance.name),
+                        // Its pod comes later: waiting for endpoints would wait for ever.
+                        annotations: { "pulumi.com/skipAwait": "true" },
+                    },
+                    spec: {
+                        clusterIP: instance.address,
+                        publishNotReadyAddresses: true,
+                        selector: { "statefulset.kubernetes.io/pod-name": instance.name },
+                        ports: instancePorts,
+                    },
+                },
+                object,
+            ),
+    );
+    return [headless, ...single];
+}
+
+function createDisruptionBudget(name: string, args: PatroniClusterArgs, object: pulumi.CustomResourceOptions): void {
+    new kubernetes.policy.v1.PodDisruptionBudget(
+        `${name}-budget`,
+        {
+            metadata: metadata(args, args.cluster),
+            spec: { maxUnavailable: 1, selector: { matchLabels: labels(args.cluster, "postgresql") } },
+        },
+        object,
+    );
+}

@@ -1,0 +1,127 @@
+import type { DockerMachinesArgs } from "./machines/docker/docker-machines";
+import type { ExistingMachinesArgs } from "./machines/existing/existing-machines";
+import type { RecoveryObjective } from "./recovery";
+import { postgresHAProblems } from "./postgres-ha-validation";
+import { refuse } from "./validation";
+import type { Resources } from "./workload";
+
+/** Where the machines come from. */
+export type MachinesArgs =
+    | ({ provider: "docker" } & Omit<DockerMachinesArgs, "stack">)
+    | ({ provider: "existing" } & ExistingMachinesArgs);
+
+export interface KubernetesArgs {
+    /** How many of the machines, from the first, run the control plane: odd. @default 3 */
+    servers?: number;
+    /** Addresses of pods. A change makes the cluster anew. @default 10.42.0.0/16 */
+    podCidr?: string;
+    /** Addresses of Services. A change makes the cluster anew. @default 10.43.0.0/16 */
+    serviceCidr?: string;
+    /** Interface of the private network, when it is not the one with the default route. */
+    interface?: string;
+    /** Address of the API server to deploy through. @default the first server */
+    apiAddress?: string;
+}
+
+export interface EtcdArgs {
+    /** Odd, at least 3, at most one per machine. @default 3 */
+    members?: number;
+    /** Size of each member's volume. @default 2Gi */
+    storage?: string;
+    /** @default { cpu: "100m", memory: "256Mi" } */
+    resources?: Resources;
+}
+
+export interface PostgresArgs {
+    /** PostgreSQL instances, one per machine: one primary, the others replicas. @default 3 */
+    instances?: number;
+    /** Replicas that must have an acknowledged write besides the primary. @default 1 */
+    synchronousStandbyCount?: number;
+    /** Size of each instance's volume. Local volumes do not grow; a change is refused by Kubernetes. @default 10Gi */
+    storage?: string;
+    /** PostgreSQL's `shared_buffers`. A change restarts the instances one by one. @default 256MB */
+    sharedBuffers?: string;
+    /** PostgreSQL's `max_connections`. A change restarts the instances one by one. @default 200 */
+    maxConnections?: number;
+    /** Further PostgreSQL parameters. A change is a reload, for some a restart. @default none */
+    parameters?: Record<string, string>;
+    /** @default { cpu: "500m", memory: "1536Mi" } */
+    resources?: Resources;
+}
+
+export interface HaproxyInputs {
+    /** A replica further behind than this gets no reads; with PostgreSQL's units. @default 16MB */
+    maximumReplicaLag?: string;
+    /** @default { cpu: "50m", memory: "128Mi" } */
+    resources?: Resources;
+}
+
+export interface PostgresHAArgs {
+    /** Name of the stack: part of the names and labels of what the docker provider creates. */
+    stack: string;
+    /** Name of the database cluster and of its namespace. A change makes it anew. @default postgres */
+    cluster?: string;
+    machines: MachinesArgs;
+    kubernetes?: KubernetesArgs;
+    etcd?: EtcdArgs;
+    postgres?: PostgresArgs;
+    haproxy?: HaproxyInputs;
+    /** The application's database and the role that owns it, made at the first start. @default app, app */
+    database?: { name?: string; owner?: string };
+    recovery?: { objective?: Partial<RecoveryObjective> };
+}
+
+/** The arguments with every default in place. */
+export interface NormalisedArgs {
+    stack: string;
+    cluster: string;
+    machines: MachinesArgs;
+    kubernetes: Required<Omit<KubernetesArgs, "interface" | "apiAddress">> & Pick<KubernetesArgs, "interface" | "apiAddress">;
+    etcd: Required<EtcdArgs>;
+    postgres: Required<PostgresArgs>;
+    haproxy: Required<HaproxyInputs>;
+    database: { name: string; owner: string };
+    recovery: { objective: RecoveryObjective };
+}
+
+/** Defaults, each with its reason. */
+export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
+    cluster: "postgres",
+    // Three of everything survive the loss of any one. CIDRs as k3s' own defaults.
+    kubernetes: { servers: 3, podCidr: "10.42.0.0/16", serviceCidr: "10.43.0.0/16" },
+    // A few keys and leases: megabytes of data, 2 GiB of quota.
+    etcd: { members: 3, storage: "2Gi", resources: { cpu: "100m", memory: "256Mi" } },
+    postgres: {
+        instances: 3,
+        // With one named standby the only machine that acknowledges is the one that is promoted.
+        synchronousStandbyCount: 1,
+        storage: "10Gi",
+        sharedBuffers: "256MB",
+        maxConnections: 200,
+        parameters: {},
+        // shared_buffers, 200 connections at ~3 MB, maintenance memory, Patroni.
+        resources: { cpu: "500m", memory: "1536Mi" },
+    },
+    // 16 MB: one WAL segment.
+    haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "50m", memory: "128Mi" } },
+    database: { name: "app", owner: "app" },
+    // 30 s: what Patroni's shortest lock time gives with an etcd leader on the lost machine.
+    recovery: { objective: { rto: 30, rpo: 0 } },
+};
+
+/** Fills in the defaults and refuses, all at once, what cannot work. */
+export function normalise(args: PostgresHAArgs): NormalisedArgs {
+    const normalised: NormalisedArgs = {
+        stack: args.stack,
+        cluster: args.cluster ?? defaults.cluster,
+        machines: args.machines,
+        kubernetes: { ...defaults.kubernetes, ...args.kubernetes },
+        etcd: { ...defaults.etcd, ...args.etcd },
+        postgres: { ...defaults.postgres, ...args.postgres },
+        haproxy: { ...defaults.haproxy, ...args.haproxy },
+        database: { ...defaults.database, ...args.database },
+        recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
+    };
+    refuse("PostgresHA", postgresHAProblems(normalised));
+    return normalised;
+}

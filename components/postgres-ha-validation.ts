@@ -1,0 +1,201 @@
+import { contains, overlap, parseCidr, parseIpv4 } from "./network";
+import { parameterProblems } from "./patroni/parameters";
+import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
+import { postgresBytes, quantityBytes } from "./quantity";
+import { deriveTimers, objectiveProblems, timerProblems } from "./recovery";
+import type { Problem } from "./validation";
+
+/** Everything that is wrong with the arguments. Each check is a function of its own; all of them always run. */
+export function postgresHAProblems(args: NormalisedArgs): Problem[] {
+    return [
+        ...nameProblems(args),
+        ...machineProblems(args.machines),
+        ...kubernetesProblems(args),
+        ...etcdProblems(args),
+        ...instanceProblems(args),
+        ...sizeProblems(args),
+        ...parameterProblems(args.postgres.parameters),
+        ...databaseProblems(args),
+        ...objectiveProblems(args.recovery.objective),
+        ...timerProblems(deriveTimers(args.recovery.objective)),
+    ];
+}
+
+const machineCount = ({ machines }: NormalisedArgs): number => machines.machines.length;
+
+/** A DNS label short enough that every name derived from it is one, too. */
+const isLabel = (text: string): boolean => /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+
+function nameProblems({ stack, cluster }: NormalisedArgs): Problem[] {
+    const message = "is no name: use 1 to 32 lower-case letters, digits and hyphens, a letter first";
+    return [
+        ...(isLabel(cluster) ? [] : [{ path: "cluster", message: `"${cluster}" ${message}` }]),
+        ...(isLabel(stack) ? [] : [{ path: "stack", message: `"${stack}" ${message}` }]),
+    ];
+}
+
+export function machineProblems(machines: MachinesArgs): Problem[] {
+    const list: { name: string; address: string }[] = machines.machines;
+    const problems = list.flatMap(({ name }, index) =>
+        isLabel(name)
+            ? []
+            : [{ path: `machines.machines[${index}].name`, message: `"${name}" is no name: use lower-case letters, digits and hyphens` }],
+    );
+    problems.push(...duplicates(list, "name"), ...duplicates(list, "address"));
+    if (machines.provider === "docker") {
+        problems.push(...dockerProblems(machines.subnet, list));
+    } else {
+        problems.push(...existingProblems(machines));
+    }
+    return problems;
+}
+
+function duplicates(list: { name: string; address: string }[], field: "name" | "address"): Problem[] {
+    return list.flatMap((machine, index) => {
+        const first = list.findIndex((other) => other[field] === machine[field]);
+        return first === index
+            ? []
+            : [
+                  {
+                      path: `machines.machines[${index}].${field}`,
+                      message: `"${machine[field]}" is also that of machines[${first}]; every machine needs its own`,
+                  },
+              ];
+    });
+}
+
+function dockerProblems(subnet: string, list: { address: string }[]): Problem[] {
+    const block = parseCidr(subnet);
+    if (!block || block.prefix > 29) {
+        return [{ path: "machines.subnet", message: `"${subnet}" is no IPv4 block of at least 8 addresses; use one such as 172.30.0.0/24` }];
+    }
+    return list.flatMap(({ address }, index) => {
+        const parsed = parseIpv4(address);
+        // The first address is the bridge's own.
+        return parsed !== undefined && contains(block, parsed) && parsed > block.base + 1
+            ? []
+            : [{ path: `machines.machines[${index}].address`, message: `"${address}" is no address for a machine in ${subnet}` }];
+    });
+}
+
+function existingProblems(machines: Extract<MachinesArgs, { provider: "existing" }>): Problem[] {
+    const problems = machines.machines.flatMap(({ hostKey, address }, index) =>
+        /^(ssh-ed25519|ecdsa-sha2-\S+|ssh-rsa) [A-Za-z0-9+/=]{40,}/.test(hostKey)
+            ? []
+            : [
+                  {
+                      path: `machines.machines[${index}].hostKey`,
+                      message: `is no public host key; take it from \`ssh-keyscan -t ed25519 ${address}\``,
+                  },
+              ],
+    );
+    if (typeof machines.privateKey === "string" && !machines.privateKey.includes("PRIVATE KEY")) {
+        problems.push({
+            path: "machines.privateKey",
+            message: "is missing or no private key; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`",
+        });
+    }
+    return problems;
+}
+
+function kubernetesProblems(args: NormalisedArgs): Problem[] {
+    const { servers, podCidr, serviceCidr } = args.kubernetes;
+    const problems = oddProblems("kubernetes.servers", servers, "servers", 1);
+    if (servers > machineCount(args)) {
+        problems.push({ path: "kubernetes.servers", message: `${servers} servers need as many machines, there are ${machineCount(args)}` });
+    }
+    const blocks = { podCidr: parseCidr(podCidr), serviceCidr: parseCidr(serviceCidr) };
+    for (const field of ["podCidr", "serviceCidr"] as const) {
+        const block = blocks[field];
+        if (!block || block.prefix > 16) {
+            problems.push({ path: `kubernetes.${field}`, message: `"${args.kubernetes[field]}" is no IPv4 block of /16 or larger` });
+        }
+    }
+    const { podCidr: pods, serviceCidr: services } = blocks;
+    if (pods && services && overlap(pods, services)) {
+        problems.push({ path: "kubernetes.podCidr", message: `${podCidr} overlaps serviceCidr ${serviceCidr}; give them separate blocks` });
+    }
+    const subnet = args.machines.provider === "docker" ? parseCidr(args.machines.subnet) : undefined;
+    if (subnet && [pods, services].some((block) => block && overlap(block, subnet))) {
+        problems.push({ path: "machines.subnet", message: "overlaps the addresses of pods or Services; choose another" });
+    }
+    return problems;
+}
+
+/** A count that must have a majority. */
+function oddProblems(path: string, count: number, what: string, least: number): Problem[] {
+    if (!Number.isInteger(count) || count < least || count > 7) {
+        const none = count === 1 || count === 2 ? " tolerate no failure" : " are not supported";
+        return [{ path, message: `${count} ${what}${none}; use ${least === 1 ? "1, 3, 5 or 7" : "3, 5 or 7"}` }];
+    }
+    return count % 2 === 0
+        ? [{ path, message: `${count} ${what} tolerate no more failures than ${count - 1}; use ${count - 1} or ${count + 1}` }]
+        : [];
+}
+
+function etcdProblems(args: NormalisedArgs): Problem[] {
+    const { members } = args.etcd;
+    const problems = oddProblems("etcd.members", members, "members", 3);
+    if (members > machineCount(args)) {
+        problems.push({
+            path: "etcd.members",
+            message: `${members} members on ${machineCount(args)} machines would share one; add machines or use fewer members`,
+        });
+    }
+    return problems;
+}
+
+function instanceProblems(args: NormalisedArgs): Problem[] {
+    const { instances, synchronousStandbyCount, maxConnections } = args.postgres;
+    const problems: Problem[] = [];
+    const add = (field: string, message: string) => problems.push({ path: `postgres.${field}`, message });
+    if (!Number.isInteger(instances) || instances < 2 || instances > 9) {
+        add("instances", `${instances} is not possible: strict synchronous replication needs 2 to 9 instances`);
+    }
+    if (instances > machineCount(args)) {
+        add("instances", `${instances} instances on ${machineCount(args)} machines would share one; add machines or use fewer instances`);
+    }
+    if (!Number.isInteger(synchronousStandbyCount) || synchronousStandbyCount < 1 || synchronousStandbyCount >= instances) {
+        add("synchronousStandbyCount", `${synchronousStandbyCount} is not possible with ${instances} instances; use 1 to ${Math.max(1, instances - 1)}`);
+    }
+    if (!Number.isInteger(maxConnections) || maxConnections < 20 || maxConnections > 10_000) {
+        add("maxConnections", `${maxConnections} is not a number of connections between 20 and 10000`);
+    }
+    return problems;
+}
+
+function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
+    const problems: Problem[] = [];
+    const gibibyte = 2 ** 30;
+    const atLeast = (path: string, text: string, bytes: number | undefined, least: number, example: string) => {
+        if (bytes === undefined) {
+            problems.push({ path, message: `"${text}" is no size; write it as ${example}` });
+        } else if (bytes < least) {
+            problems.push({ path, message: `"${text}" is too small; ${example} is the least` });
+        }
+    };
+    atLeast("etcd.storage", etcd.storage, quantityBytes(etcd.storage), gibibyte, "1Gi");
+    atLeast("postgres.storage", postgres.storage, quantityBytes(postgres.storage), 2 * gibibyte, "2Gi");
+    const memory = quantityBytes(postgres.resources.memory);
+    atLeast("postgres.resources.memory", postgres.resources.memory, memory, gibibyte / 2, "512Mi");
+    atLeast("etcd.resources.memory", etcd.resources.memory, quantityBytes(etcd.resources.memory), gibibyte / 8, "128Mi");
+    const buffers = postgresBytes(postgres.sharedBuffers);
+    atLeast("postgres.sharedBuffers", postgres.sharedBuffers, buffers, 2 ** 24, "16MB");
+    if (memory !== undefined && buffers !== undefined && buffers > memory / 2) {
+        problems.push({
+            path: "postgres.sharedBuffers",
+            message: `${postgres.sharedBuffers} is more than half of the instance's memory (${postgres.resources.memory}); lower it or raise postgres.resources.memory`,
+        });
+    }
+    atLeast("haproxy.maximumReplicaLag", haproxy.maximumReplicaLag, postgresBytes(haproxy.maximumReplicaLag), 2 ** 20, "1MB");
+    return problems;
+}
+
+function databaseProblems({ database }: NormalisedArgs): Problem[] {
+    const reserved = ["postgres", "template0", "template1", "replicator", "rewind"];
+    return (["name", "owner"] as const).flatMap((field) =>
+        /^[a-z_][a-z0-9_]{0,62}$/.test(database[field]) && !reserved.includes(database[field])
+            ? []
+            : [{ path: `database.${field}`, message: `"${database[field]}" cannot be used; lower-case letters, digits and underscores, and not ${reserved.join(", ")}` }],
+    );
+}

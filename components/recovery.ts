@@ -1,0 +1,113 @@
+import type { Problem } from "./validation";
+
+/** What the user asks for. */
+export interface RecoveryObjective {
+    /** Longest acceptable time without writes after the loss of a machine, in seconds. @default 30 */
+    rto: number;
+    /** Acknowledged writes that may be lost. Only 0 is offered: strict synchronous replication. @default 0 */
+    rpo: 0;
+}
+
+/** Timers of every layer, in seconds unless the name says otherwise. */
+export interface Timers {
+    patroni: {
+        /** Life of the leader lock without renewal. */
+        ttl: number;
+        /** Pause between two HA loops. */
+        loopWait: number;
+        /** Budget of one attempt to reach etcd, retries included. */
+        retryTimeout: number;
+        /** How long a crashed primary may recover in place while a healthy replica could take over. */
+        primaryStartTimeout: number;
+        /** How long a stopping primary may take before it is killed. */
+        primaryStopTimeout: number;
+    };
+    etcd: { heartbeatMs: number; electionMs: number };
+    haproxy: { interMs: number; fastinterMs: number; downinterMs: number; fall: number; rise: number; checkTimeoutMs: number };
+    replication: { walSenderTimeout: number; walReceiverTimeout: number };
+}
+
+/** Smallest values Patroni 4.1 accepts; lower ones it raises silently (patroni/config.py, validator.py). */
+export const patroniFloors = { ttl: 20, loopWait: 1, retryTimeout: 3 } as const;
+
+/**
+ * Worst case from the loss of the machine that holds both the primary and the etcd leader to the first write:
+ * an etcd election (up to two rounds), the whole lock time anew (the new etcd leader extends every lease), etcd's
+ * lease loop, the health race with its 2 s to the dead member, promotion, and HAProxy's checks.
+ */
+export function worstCaseMachineLoss({ patroni, etcd, haproxy }: Timers): number {
+    const election = (2 * etcd.electionMs) / 1000;
+    const leaseLoop = 0.5;
+    const raceAndPromotion = 2 + 1;
+    const proxy = (haproxy.downinterMs * haproxy.rise) / 1000;
+    return election + patroni.ttl + leaseLoop + raceAndPromotion + proxy;
+}
+
+/** The timers that meet the objective; a pure function of it. */
+export function deriveTimers(objective: RecoveryObjective): Timers {
+    const timers: Timers = {
+        patroni: {
+            ttl: patroniFloors.ttl,
+            // A dead postmaster is no event, only the next loop sees it: 1 s bounds that wait.
+            loopWait: 1,
+            // With three etcd members a dead one costs a third of it per request, at least 1 s.
+            retryTimeout: 3,
+            primaryStartTimeout: 0,
+            primaryStopTimeout: 10,
+        },
+        etcd: { heartbeatMs: 100, electionMs: 1000 },
+        haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 1000, fall: 2, rise: 1, checkTimeoutMs: 2000 },
+        replication: { walSenderTimeout: 5, walReceiverTimeout: 5 },
+    };
+    // A longer objective buys tolerance of slow etcd disks; a quarter of the gain goes to retries.
+    const slack = Math.floor(objective.rto - worstCaseMachineLoss(timers));
+    if (slack > 0) {
+        const retryTimeout = Math.min(10, timers.patroni.retryTimeout + Math.floor(slack / 4));
+        timers.patroni = { ...timers.patroni, retryTimeout, ttl: Math.min(60, timers.patroni.ttl + slack) };
+    }
+    return timers;
+}
+
+/** What of the timers would be refused or silently changed further down, by field path. */
+export function timerProblems({ patroni, etcd }: Timers): Problem[] {
+    const problems: Problem[] = [];
+    const add = (path: string, message: string) => problems.push({ path, message });
+    for (const [field, floor] of Object.entries(patroniFloors) as [keyof typeof patroniFloors, number][]) {
+        if (patroni[field] < floor) {
+            add(`recovery.timers.patroni.${field}`, `${patroni[field]} s is below ${floor} s, to which Patroni would silently raise it; use ${floor} or more`);
+        }
+    }
+    if (patroni.loopWait + 2 * patroni.retryTimeout > patroni.ttl) {
+        add(
+            "recovery.timers.patroni",
+            `loopWait + 2 * retryTimeout (${patroni.loopWait + 2 * patroni.retryTimeout} s) must not exceed ttl (${patroni.ttl} s), ` +
+                "or Patroni silently shortens them; raise ttl or lower retryTimeout",
+        );
+    }
+    if (etcd.electionMs < 5 * etcd.heartbeatMs) {
+        add(
+            "recovery.timers.etcd.electionMs",
+            `${etcd.electionMs} ms is less than 5 heartbeats of ${etcd.heartbeatMs} ms, which etcd refuses; use ${5 * etcd.heartbeatMs} or more`,
+        );
+    }
+    if (patroni.ttl * 1000 <= 1.5 * etcd.electionMs) {
+        add("recovery.timers.patroni.ttl", `${patroni.ttl} s is not above 1.5 etcd elections, below which etcd raises the lease; raise ttl`);
+    }
+    return problems;
+}
+
+/** What is wrong with the objective itself. */
+export function objectiveProblems({ rto, rpo }: RecoveryObjective): Problem[] {
+    const problems: Problem[] = [];
+    const shortest = Math.ceil(worstCaseMachineLoss(deriveTimers({ rto: 0, rpo: 0 })));
+    if (!(rto >= shortest && rto <= 120)) {
+        problems.push({
+            path: "recovery.objective.rto",
+            message: `${rto} s cannot be promised: Patroni's shortest lock time gives ${shortest} s in the worst case; use ${shortest} to 120`,
+        });
+    }
+    if ((rpo as number) !== 0) {
+        problems.push({ path: "recovery.objective.rpo", message: `${String(rpo)} is not offered; every acknowledged write is kept, use 0` });
+    }
+    return problems;
+}

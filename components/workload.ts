@@ -1,0 +1,64 @@
+import type * as kubernetes from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+
+/** What the pods of a database component share: where they run and as whom. */
+type PodSpec = kubernetes.types.input.core.v1.PodSpec;
+type Toleration = kubernetes.types.input.core.v1.Toleration;
+
+/** Everything a component needs to put workloads into the cluster. */
+export interface WorkloadContext {
+    provider: kubernetes.Provider;
+    namespace: pulumi.Input<string>;
+    /** Deleting the cluster deletes its objects: with it they are not deleted one by one. */
+    cluster: pulumi.Resource;
+}
+
+/** Options of every object inside the cluster. */
+export function inCluster(parent: pulumi.Resource, context: WorkloadContext): pulumi.CustomResourceOptions {
+    return { parent, provider: context.provider, deletedWith: context.cluster };
+}
+
+/** Pods bound to a local volume can run nowhere else: they stay through any loss of their node. */
+export const stayForever: Toleration[] = [
+    { key: "node.kubernetes.io/not-ready", operator: "Exists", effect: "NoExecute" },
+    { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" },
+];
+
+/** At most one per node. */
+export const onePerNode = (matchLabels: Record<string, string>): PodSpec["affinity"] => ({
+    podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+            { labelSelector: { matchLabels }, topologyKey: "kubernetes.io/hostname" },
+        ],
+    },
+});
+
+/** Pod part of the restricted pod security level. */
+export const restrictedPod = (id: number): PodSpec["securityContext"] => ({
+    runAsNonRoot: true,
+    runAsUser: id,
+    runAsGroup: id,
+    fsGroup: id,
+    // A recursive chown of a large data directory would take minutes at every start.
+    fsGroupChangePolicy: "OnRootMismatch",
+    seccompProfile: { type: "RuntimeDefault" },
+});
+
+/** Container part of the restricted pod security level. */
+export const restrictedContainer: kubernetes.types.input.core.v1.SecurityContext = {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"] },
+};
+
+export interface Resources {
+    /** CPU request in Kubernetes units. No limit: throttling a member stalls its heartbeats. */
+    cpu: string;
+    /** Memory request and limit. */
+    memory: string;
+}
+
+export const resources = ({ cpu, memory }: Resources): kubernetes.types.input.core.v1.ResourceRequirements => ({
+    requests: { cpu, memory },
+    limits: { memory },
+});
