@@ -3,7 +3,7 @@ const postgresUnits: Record<string, number> = { kB: 2 ** 10, MB: 2 ** 20, GB: 2 
 
 const parse = (text: string, units: Record<string, number>): number | undefined => {
     const match = /^(\d+)([A-Za-z]+)$/.exec(text);
-    const unit = units[match?.[2] ?? ""];
+    const unit = match && Object.hasOwn(units, match[2] ?? "") ? units[match[2] ?? ""] : undefined;
     return match && unit !== undefined ? Number(match[1]) * unit : undefined;
 };
 

@@ -1,4 +1,4 @@
-import { cp, copyFile, mkdtemp, rm } from "node:fs/promises";
+import { chmod, cp, copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { artifact, type Architecture } from "../artifacts";
@@ -25,6 +25,7 @@ async function buildIfMissing(image: Image): Promise<void> {
         await cp(image.context, context, { recursive: true });
         for (const name of image.artifacts) {
             await copyFile((await artifact(name, architecture)).path, join(context, name));
+            await chmod(join(context, name), 0o755);
         }
         await step("images", `building ${image.reference}`, () =>
             docker(["build", "--network", "host", "--tag", image.reference, context]),

@@ -140,6 +140,9 @@ async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
         await waitFor(unit, 300, async () => {
             const { stdout } = await ssh.run(`systemctl show ${unit} --property=ActiveState,NRestarts --value`);
             const [state, restarts] = stdout.trim().split("\n").sort().reverse();
+            if (Number(restarts) > 8) {
+                throw new Error(`it ended ${restarts} times in a row`);
+            }
             return state === "active" ? { done: true } : { waiting: `${state}, ${restarts} restarts` };
         });
     } catch (error) {

@@ -55,12 +55,8 @@ export class SshConnection {
 
     async run(command: string, options: RunOptions = {}): Promise<RunResult> {
         const timeoutSeconds = options.timeoutSeconds ?? 120;
-        const channel = await new Promise<ClientChannel>((resolve, reject) => {
-            this.client.exec(command, (error, opened) => (error ? reject(error) : resolve(opened)));
-        });
-        const result = await collect(channel, options.stdin, timeoutSeconds * 1000);
+        const result = await this.execute(command, options.stdin, timeoutSeconds * 1000);
         if (result === undefined) {
-            channel.destroy();
             throw new RemoteError(this.machine, firstWords(command), `no end after ${timeoutSeconds} s`);
         }
         if (result.exitCode !== 0 && !options.allowFailure) {
@@ -68,6 +64,19 @@ export class SshConnection {
             throw new RemoteError(this.machine, firstWords(command), `exit code ${result.exitCode}\n${said}`);
         }
         return result;
+    }
+
+    private execute(command: string, stdin: RunOptions["stdin"], timeoutMs: number): Promise<RunResult | undefined> {
+        return new Promise((resolve, reject) => {
+            this.client.exec(command, (error, channel) => {
+                if (error) {
+                    reject(error);
+                } else {
+                    // Here and not after an await: the exit status may be in the same packet as the answer.
+                    collect(channel, stdin, timeoutMs).then(resolve, reject);
+                }
+            });
+        });
     }
 
     /** Writes a small file atomically, with mode and parent directory; true when its content changed. */
@@ -116,6 +125,23 @@ export async function withSsh<Result>(
     }
 }
 
+/** Waits until a booting machine keeps a login: sshd answers before the boot ends and is restarted once in it. */
+export async function waitForBoot(machine: MachineAccess, timeoutSeconds = 60): Promise<void> {
+    const end = Date.now() + timeoutSeconds * 1000;
+    for (;;) {
+        const left = (end - Date.now()) / 1000;
+        try {
+            await withSsh(machine, (ssh) => ssh.run("true"), Math.max(1, left));
+            return;
+        } catch (error) {
+            if (left <= 0) {
+                throw error;
+            }
+            await new Promise((resolve) => setTimeout(resolve, 250));
+        }
+    }
+}
+
 class HostKeyMismatch extends Error {}
 
 function connect(machine: MachineAccess, timeoutMs: number): Promise<Client> {
@@ -126,7 +152,8 @@ function connect(machine: MachineAccess, timeoutMs: number): Promise<Client> {
         const client = new Client();
         let offered = "";
         client.once("ready", () => resolve(client));
-        client.once("error", (error) => {
+        // Every time: a second error without a listener would end the provider's process.
+        client.on("error", (error) => {
             client.end();
             reject(offered && offered !== pinned ? new HostKeyMismatch(offered) : error);
         });
@@ -139,7 +166,8 @@ function connect(machine: MachineAccess, timeoutMs: number): Promise<Client> {
             keepaliveInterval: 5000,
             keepaliveCountMax: 6,
             algorithms: {
-                serverHostKey: [type as "ssh-ed25519"],
+                // An RSA key signs with SHA-2; hosts of today refuse the SHA-1 that its name stands for.
+                serverHostKey: type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [type as "ssh-ed25519"],
                 // AES-GCM runs in OpenSSL, several times the speed of the default on image archives.
                 cipher: { prepend: ["aes128-gcm@openssh.com"], append: [], remove: [] },
             },
@@ -176,7 +204,10 @@ function collect(
         const stdout: Buffer[] = [];
         const stderr: Buffer[] = [];
         let exitCode = -1;
-        const timer = setTimeout(() => resolve(undefined), timeoutMs);
+        const timer = setTimeout(() => {
+            resolve(undefined);
+            channel.destroy();
+        }, timeoutMs);
         channel.on("data", (chunk: Buffer) => stdout.push(chunk));
         channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
         channel.on("exit", (code: number | null) => (exitCode = code ?? -1));

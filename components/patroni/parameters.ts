@@ -24,6 +24,8 @@ export const defaultParameters: Record<string, string | number> = {
     tcp_keepalives_interval: 2,
     tcp_keepalives_count: 3,
     tcp_user_timeout: "8s",
+    // Compiling short transactions costs more than it saves; the image leaves the compiler out.
+    jit: "off",
     log_checkpoints: "on",
     log_line_prefix: "%m [%p] %q%u@%d/%a ",
 };
@@ -44,6 +46,7 @@ const reserved: Record<string, string> = {
     password_encryption: "it stays `scram-sha-256`",
     listen_addresses: "Patroni manages it",
     port: "the stack manages it",
+    jit: "the image has no compiler for it",
     max_connections: "use `postgres.maxConnections`",
     shared_buffers: "use `postgres.sharedBuffers`",
     wal_sender_timeout: "it is derived from `recovery.objective`",
@@ -51,7 +54,11 @@ const reserved: Record<string, string> = {
 };
 
 export function parameterProblems(parameters: Record<string, string>): Problem[] {
+    // PostgreSQL ignores the case of a parameter's name.
     return Object.keys(parameters)
-        .filter((name) => name in reserved)
-        .map((name) => ({ path: `postgres.parameters.${name}`, message: `cannot be set: ${reserved[name]}; remove it` }));
+        .filter((name) => Object.hasOwn(reserved, name.toLowerCase()))
+        .map((name) => ({
+            path: `postgres.parameters.${name}`,
+            message: `cannot be set: ${reserved[name.toLowerCase()]}; remove it`,
+        }));
 }

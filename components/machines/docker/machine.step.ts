@@ -6,7 +6,7 @@ import { dockerLabels } from "../../naming";
 import { step } from "../../progress";
 import { inputDiff, type StepProvider } from "../../step";
 import type { SshAccess } from "../machine";
-import { withSsh } from "../ssh";
+import { waitForBoot } from "../ssh";
 
 export interface DockerMachineInputs {
     /** Name in the configuration. */
@@ -159,6 +159,6 @@ async function removeVolumes(machine: DockerMachineInputs): Promise<void> {
 async function waitForSsh(machine: DockerMachineInputs): Promise<void> {
     const { machine: name, address, ssh } = machine;
     await step(name, "waiting for SSH", () =>
-        withSsh({ name, address, privateAddress: address, ssh }, (connection) => connection.run("true"), 60),
+        waitForBoot({ name, address, privateAddress: address, ssh }),
     );
 }

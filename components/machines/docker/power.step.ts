@@ -2,7 +2,7 @@ import { docker } from "../../docker-cli";
 import { step } from "../../progress";
 import { inputDiff, type StepProvider } from "../../step";
 import type { MachineAccess } from "../machine";
-import { withSsh } from "../ssh";
+import { waitForBoot } from "../ssh";
 
 export interface PowerInputs {
     container: string;
@@ -38,6 +38,6 @@ async function switchOn({ container, access }: PowerInputs): Promise<void> {
     }
     await step(access.name, found === "paused" ? "resuming" : "starting", async () => {
         await docker([found === "paused" ? "unpause" : "start", container]);
-        await withSsh(access, (ssh) => ssh.run("true"), 60);
+        await waitForBoot(access);
     });
 }

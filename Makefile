@@ -1,0 +1,46 @@
+# The few commands of the README. STACK=<name> chooses another stack than dev.
+.DEFAULT_GOAL := up
+.NOTPARALLEL:
+SHELL := /bin/bash
+
+run := node --import tsx commands
+
+.PHONY: up status psql test down doctor env lint format build node_modules
+
+up: node_modules ## bare machine to running stack; prints the connection strings
+	@$(run)/up.ts
+
+status: node_modules ## machines, nodes, members; serving and redundant
+	@$(run)/status.ts
+
+psql: node_modules ## a session on the primary
+	@$(run)/psql.ts
+
+test: node_modules ## everything that proves the project; KEEP=1 keeps a stack it brought up
+	@$(run)/test.ts
+
+down: node_modules ## destroys the stack and leaves nothing behind; CONFIRM=<stack> for others than dev
+	@$(run)/down.ts
+
+doctor: node_modules ## what is here, what is official and what is a stand-in, what is missing
+	@$(run)/doctor.ts
+
+env: node_modules ## for eval "$$(make -s env)": a shell in which plain pulumi works on the stack
+	@$(run)/env.ts
+
+lint: node_modules ## ESLint, Prettier and the TypeScript compiler
+	@npm run --silent lint
+
+format: node_modules ## Prettier on everything
+	@npm run --silent format
+
+build: node_modules ## the tools that make up would make, without bringing anything up
+	@$(run)/build.ts
+
+node_modules: node_modules/.package-lock.json
+
+# npm writes this file last: it tells a complete install from an interrupted one.
+node_modules/.package-lock.json: package-lock.json
+	@echo "Installing the npm packages ..." >&2
+	@npm ci --no-audit --no-fund --loglevel=error >&2
+	@touch $@

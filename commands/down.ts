@@ -1,0 +1,100 @@
+/** make down: destroys the stack and leaves nothing behind, whatever state it is in. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { cacheRoot } from "../offline/cache";
+import { stateDirectory } from "../offline/checkout";
+import { engineVersion, ensureDockerEngine, stopDockerEngine } from "../offline/docker-engine";
+import { ToolchainError } from "../offline/errors";
+import { duration, say } from "../offline/progress";
+import { findToolchain } from "../offline/toolchain";
+import { clearPendingOperations, removeStaleLocks } from "./interrupted-run";
+import { removeLeftovers } from "./leftovers";
+import { main } from "./main";
+import { pulumiOutput, runPulumi } from "./run-pulumi";
+import {
+    devStack,
+    forgetEncryptionSalt,
+    hasOwnPassphrase,
+    openWorkspace,
+    ownBackendFiles,
+    project,
+    stackName,
+    type Workspace,
+} from "./workspace";
+
+/** The dev stack's machines are containers: what Pulumi has not destroyed by then goes with them. */
+const destroyMs = 35_000;
+const engine = { directory: join(cacheRoot(), "docker") };
+const engineData = "/var/lib/postgres-ha-docker";
+
+function stacksInState(): string[] {
+    const folder = join(ownBackendFiles, "stacks", project);
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder)
+        .filter((file) => file.endsWith(".json"))
+        .map((file) => file.slice(0, -".json".length));
+}
+
+/** Destroys with Pulumi; true when nothing of the stack is left in its state. */
+async function destroy(workspace: Workspace): Promise<boolean> {
+    const isDev = workspace.stack === devStack;
+    const { status, interrupted, timedOut } = await runPulumi(
+        workspace,
+        ["destroy", "--yes", "--skip-preview", "--suppress-outputs", "--continue-on-error"],
+        isDev ? { deadlineMs: destroyMs, environment: { PULUMI_K8S_DELETE_UNREACHABLE: "true" } } : {},
+    );
+    if (interrupted) throw new ToolchainError("Interrupted.", "Run make down again to go on.");
+    if (status === 0) return true;
+    if (timedOut) say(`pulumi destroy did not end within ${duration(destroyMs)}.`);
+    return false;
+}
+
+async function down(): Promise<number> {
+    const started = Date.now();
+    const stack = stackName();
+    if (stack !== devStack && process.env["CONFIRM"] !== stack) {
+        throw new ToolchainError(
+            `make down destroys stack ${stack} with its data.`,
+            `If that is meant: make down STACK=${stack} CONFIRM=${stack}`,
+        );
+    }
+    // Containers and volumes of a stopped engine are still there, and start again with it.
+    if (stack === devStack && engineVersion() === undefined && existsSync(engineData)) await ensureDockerEngine(engine);
+    const toolchain = await findToolchain();
+    const workspace = openWorkspace(toolchain, stack);
+    const known = workspace.ownsState ? stacksInState().includes(stack) : toolchain !== undefined;
+    if (known && toolchain !== undefined) await destroyWithPulumi(workspace);
+    else if (stack !== devStack) throw new ToolchainError(`There is no stack ${stack} here.`, "See: pulumi stack ls");
+    if (stack === devStack && engineVersion() !== undefined) {
+        if (removeLeftovers(stack) === 0) say("No container, volume or network of the stack is left.");
+    }
+    removeState(workspace);
+    if (await stopDockerEngine(engine)) say("Stopped the Docker engine that make up had started.");
+    say(`Stack ${stack} is gone (${duration(Date.now() - started)}).`);
+    return 0;
+}
+
+async function destroyWithPulumi(workspace: Workspace): Promise<void> {
+    const { stack } = workspace;
+    removeStaleLocks(workspace);
+    await clearPendingOperations(workspace);
+    const destroyed = await destroy(workspace);
+    if (!destroyed && stack !== devStack) {
+        throw new ToolchainError(
+            `pulumi destroy of ${stack} failed (see above); its state is kept.`,
+            "Mend what is named and run the same command again.",
+        );
+    }
+    if (!destroyed) say("Removing the rest of the dev stack by its labels.");
+    await pulumiOutput(workspace, ["stack", "rm", "--yes", "--preserve-config", ...(destroyed ? [] : ["--force"])]);
+}
+
+/** The salt in Pulumi.<stack>.yaml goes with the passphrase it fits; other stacks keep their state. */
+function removeState(workspace: Workspace): void {
+    if (!workspace.ownsState) return;
+    if (stacksInState().some((other) => other !== workspace.stack)) return;
+    if (hasOwnPassphrase(workspace)) forgetEncryptionSalt(workspace.stack);
+    rmSync(stateDirectory, { recursive: true, force: true });
+}
+
+main(down);

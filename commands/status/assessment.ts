@@ -1,0 +1,87 @@
+import type { Observation } from "./collect";
+
+export interface Assessment {
+    /** A write works now, through at least one entry. */
+    serving: boolean;
+    /** A failure now would lose nothing and heal by itself. */
+    redundant: boolean;
+    /** Why not, when not redundant. */
+    reasons: string[];
+}
+
+export function assess(seen: Observation): Assessment {
+    const reasons = [
+        ...machineReasons(seen),
+        ...nodeReasons(seen),
+        ...etcdReasons(seen),
+        ...instanceReasons(seen),
+        ...entryReasons(seen),
+    ];
+    const serving = seen.writes.some(({ accepted }) => accepted);
+    return { serving, redundant: serving && reasons.length === 0, reasons };
+}
+
+/** What keeps the database itself, apart from machines and Kubernetes, from losing nothing and healing. */
+export const databaseReasons = (seen: Pick<Observation, "etcd" | "instances">): string[] => [
+    ...etcdReasons(seen),
+    ...instanceReasons(seen),
+];
+
+const machineReasons = ({ machines }: Observation): string[] =>
+    machines
+        .filter(({ reachable, state }) => !reachable || state !== "running")
+        .map(({ name, state, reachable }) => `machine ${name} is ${state}${reachable ? "" : " and not reachable"}`);
+
+function nodeReasons({ nodes, machines }: Observation): string[] {
+    if (nodes === undefined) {
+        return ["the Kubernetes API answers on no server: nothing is rescheduled or restarted elsewhere"];
+    }
+    return [
+        ...nodes.filter(({ ready }) => !ready).map(({ name }) => `node ${name} is not Ready`),
+        ...machines
+            .filter(({ name }) => !nodes.some((node) => node.name === name))
+            .map(({ name }) => `machine ${name} is no node of the cluster`),
+    ];
+}
+
+function etcdReasons({ etcd }: Pick<Observation, "etcd">): string[] {
+    const { members, quorum } = etcd;
+    const voters = members.filter(({ healthy, learner }) => healthy && !learner).length;
+    const majority = Math.floor(members.length / 2) + 1;
+    return [
+        ...(quorum ? [] : ["etcd has no quorum: no failover is possible"]),
+        ...(quorum && voters <= majority
+            ? [`etcd: ${voters} voting members are left, one less would be no quorum`]
+            : []),
+        ...members
+            .filter(({ healthy }) => !healthy)
+            .map(({ name, problem }) => `etcd member ${name}: ${problem ?? "not healthy"}`),
+        ...members.filter(({ learner }) => learner).map(({ name }) => `etcd member ${name} is still a learner`),
+        ...members.flatMap(({ name, alarms }) => alarms.map((alarm) => `etcd member ${name} has the alarm ${alarm}`)),
+    ];
+}
+
+function instanceReasons({ instances }: Pick<Observation, "instances">): string[] {
+    const primaries = instances.filter(({ role, answers }) => role === "primary" && answers);
+    const primary = primaries[0];
+    const replicas = instances.filter(({ role }) => role !== "primary");
+    const streaming = replicas.filter(({ answers, state }) => answers && state === "streaming");
+    return [
+        ...(primaries.length === 1 && primary?.state === "running" ? [] : ["no instance is a running primary"]),
+        ...(streaming.some(({ synchronous }) => synchronous) ? [] : ["no synchronous standby streams"]),
+        ...replicas
+            .filter((replica) => !streaming.includes(replica))
+            .map(({ name, state }) => `instance ${name}: ${state}`),
+        ...streaming
+            .filter(({ timeline }) => primary !== undefined && timeline !== primary.timeline)
+            .map(
+                ({ name, timeline }) =>
+                    `instance ${name} is on timeline ${timeline}, the primary on ${primary?.timeline}`,
+            ),
+    ];
+}
+
+const entryReasons = ({ writes }: Observation): string[] =>
+    writes
+        .filter(({ accepted }) => !accepted)
+        .map(({ entry, problem }) => `entry ${entry} takes no write: ${problem ?? "unknown"}`);

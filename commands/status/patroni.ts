@@ -1,0 +1,68 @@
+import type { Member } from "../../components/patroni/cluster.step";
+import { ports } from "../../components/naming";
+import { askJson } from "./https";
+import type { StackState } from "./stack-state";
+import type { Tunnel } from "./tunnel";
+
+export interface InstanceStatus {
+    name: string;
+    /** Its own REST API answers now. Patroni's list keeps a dead member until its key expires. */
+    answers: boolean;
+    role: "primary" | "replica" | "unknown";
+    state: string;
+    timeline?: number;
+    /** Bytes it is behind the primary. */
+    lag?: number | string;
+    synchronous: boolean;
+    pendingRestart: boolean;
+}
+
+interface ListedMember extends Member {
+    pending_restart?: boolean;
+}
+
+/** PostgreSQL instances as Patroni sees them, each also asked itself. */
+export async function probeInstances(state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<InstanceStatus[]> {
+    const question = async <Answer>(host: string, path: string): Promise<Answer> => {
+        const stream = await tunnel.connect(host, ports.patroni, timeoutMs);
+        return askJson<Answer>({
+            host,
+            port: ports.patroni,
+            path,
+            tls: { ca: state.patroniAuthority },
+            stream,
+            timeoutMs,
+        });
+    };
+    const lists = state.instances.map(({ address }) => question<{ members: ListedMember[] }>(address, "/cluster"));
+    const own = state.instances.map(({ address }) =>
+        question<{ state: string }>(address, "/patroni").then(
+            () => true,
+            // 503: it answers, and says that PostgreSQL is not running.
+            (error: Error) => error.message.includes("status 503"),
+        ),
+    );
+    const { members } = await Promise.any(lists).catch(() => ({ members: [] as ListedMember[] }));
+    const answers = await Promise.all(own);
+    return state.instances.map(({ name }, index) =>
+        describeInstance(
+            name,
+            answers[index] ?? false,
+            members.find((member) => member.name === name),
+        ),
+    );
+}
+
+export function describeInstance(name: string, answers: boolean, member: ListedMember | undefined): InstanceStatus {
+    const role = member === undefined ? "unknown" : member.role === "leader" ? "primary" : "replica";
+    return {
+        name,
+        answers,
+        role,
+        state: member === undefined ? "not a member" : answers ? member.state : `no answer (last: ${member.state})`,
+        timeline: member?.timeline,
+        lag: role === "replica" ? member?.lag : undefined,
+        synchronous: member?.role === "sync_standby" || member?.role === "quorum_standby",
+        pendingRestart: member?.pending_restart ?? false,
+    };
+}

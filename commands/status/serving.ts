@@ -1,0 +1,60 @@
+import { entriesOf, isRefusal, Session, type Entry } from "./session";
+import type { StackState } from "./stack-state";
+
+export interface WriteProbe {
+    /** `address:port` of the read-write entry. */
+    entry: string;
+    accepted: boolean;
+    milliseconds?: number;
+    problem?: string;
+}
+
+/**
+ * The probe commits for real, through every read-write entry: a rolled back write would not wait for the
+ * synchronous standby, and would succeed on a cluster that can acknowledge nothing. One row per entry, overwritten.
+ */
+const upsert = `insert into postgres_ha.status_probe (entry, written) values ($1, clock_timestamp())
+    on conflict (entry) do update set written = excluded.written`;
+
+/** Under a lock: entries are probed side by side, and `if not exists` alone may still collide. */
+const createTable = `do $$ begin
+    perform pg_advisory_xact_lock(hashtext('postgres_ha.status_probe'));
+    create schema if not exists postgres_ha;
+    create table if not exists postgres_ha.status_probe (entry text primary key, written timestamptz not null);
+end $$`;
+
+const missing = new Set(["42P01", "3F000"]);
+
+export const probeWrites = (state: StackState): Promise<WriteProbe[]> =>
+    Promise.all(entriesOf(state.outputs.connectionString, state.outputs.caCertificate).map(probeWrite));
+
+async function probeWrite(entry: Entry): Promise<WriteProbe> {
+    const name = `${entry.host}:${entry.port}`;
+    const begin = Date.now();
+    let session: Session | undefined;
+    try {
+        session = await Session.open(entry, {
+            connectTimeoutMs: 3000,
+            statementTimeoutMs: 3000,
+            applicationName: "make status",
+        });
+        await write(session, name);
+        return { entry: name, accepted: true, milliseconds: Date.now() - begin };
+    } catch (error) {
+        return { entry: name, accepted: false, problem: (error as Error).message };
+    } finally {
+        session?.close();
+    }
+}
+
+async function write(session: Session, name: string): Promise<void> {
+    try {
+        await session.query(upsert, [name]);
+    } catch (error) {
+        if (!isRefusal(error) || !missing.has((error as { code: string }).code)) {
+            throw error;
+        }
+        await session.query(createTable);
+        await session.query(upsert, [name]);
+    }
+}

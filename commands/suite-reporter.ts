@@ -1,0 +1,26 @@
+import { writeFileSync } from "node:fs";
+import Mocha from "mocha";
+
+const { EVENT_RUN_END } = Mocha.Runner.constants;
+
+export interface SuiteCounts {
+    passed: number;
+    failed: number;
+    skipped: number;
+}
+
+/** Mocha's own spec output, and the counts in the file that SUITE_COUNTS names. */
+export class SuiteReporter extends Mocha.reporters.Spec {
+    constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
+        super(runner, options);
+        runner.once(EVENT_RUN_END, () => {
+            const { passes, failures, pending } = this.stats;
+            const counts: SuiteCounts = { passed: passes, failed: failures, skipped: pending };
+            const file = process.env["SUITE_COUNTS"];
+            if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
+        });
+    }
+}
+
+// Mocha loads a reporter by file name and takes the module itself for the class.
+module.exports = SuiteReporter;

@@ -1,0 +1,82 @@
+/** make test: everything that proves the project, from formatting to failover on a live cluster. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { checkout } from "../offline/checkout";
+import { findToolchain } from "../offline/toolchain";
+import { main } from "./main";
+import { pulumiOutput } from "./run-pulumi";
+import { runCheck, runSuite, summaryRow, type Result } from "./suites";
+import { printTable } from "./table";
+import { openWorkspace, type Workspace } from "./workspace";
+
+const bin = (name: string): string => join(checkout, "node_modules", ".bin", name);
+const command = (name: string): string[] => [
+    process.execPath,
+    "--import",
+    "tsx",
+    join(checkout, "commands", `${name}.ts`),
+];
+
+/** The stack of a run that ended well, when there is one. */
+async function runningStack(): Promise<Workspace | undefined> {
+    const toolchain = await findToolchain();
+    if (toolchain === undefined || !existsSync(join(checkout, "Pulumi.yaml"))) return undefined;
+    const workspace = openWorkspace(toolchain);
+    const output = await pulumiOutput(workspace, ["stack", "output", "connectionString"]);
+    return output === undefined ? undefined : workspace;
+}
+
+/** Suites that need a running stack; they are not begun when it does not come up. */
+async function onTheStack(results: Result[]): Promise<void> {
+    if ((await runningStack()) === undefined) {
+        const up = await runCheck("up", [command("up")]);
+        results.push(up);
+        if (up.failed > 0) return;
+    }
+    const workspace = await runningStack();
+    if (workspace === undefined) {
+        results.push({
+            name: "stack outputs",
+            passed: 0,
+            failed: 1,
+            skipped: 0,
+            durationMs: 0,
+            note: "no connectionString",
+        });
+        return;
+    }
+    results.push(await runSuite("e2e", workspace.environment));
+    const again = ["pulumi", "up", "--yes", "--skip-preview", "--expect-no-changes", "--suppress-outputs"];
+    const options = ["--stack", workspace.stack, "--non-interactive"];
+    results.push(await runCheck("up again: no change", [[...again, ...options]], workspace.environment));
+}
+
+async function test(): Promise<number> {
+    const started = Date.now();
+    const results: Result[] = [];
+    results.push(
+        await runCheck("lint", [
+            [bin("eslint"), "."],
+            [bin("prettier"), "--check", "."],
+            [bin("tsc"), "--noEmit"],
+        ]),
+    );
+    for (const suite of ["unit", "component", "contract"] as const) results.push(await runSuite(suite));
+    const wasUp = (await runningStack()) !== undefined;
+    await onTheStack(results);
+    const keep = process.env["KEEP"] === "1";
+    if (!wasUp && !keep) results.push(await runCheck("down", [command("down")]));
+    return summarize(results, Date.now() - started);
+}
+
+function summarize(results: Result[], durationMs: number): number {
+    const sum = (count: "passed" | "failed" | "skipped"): number =>
+        results.reduce((total, result) => total + result[count], 0);
+    const total = { name: "total", passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), durationMs };
+    process.stdout.write("\n");
+    printTable(["suite", "passed", "failed", "skipped", "time", ""], [...results, total].map(summaryRow));
+    process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
+    return total.failed > 0 ? 1 : 0;
+}
+
+main(test);

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Session, type Entry } from "../../commands/status/session";
+import type { Tunnel } from "../../commands/status/tunnel";
+import { ports } from "../../components/naming";
+import { now } from "./operation";
+import { insertSample } from "./table";
+import { overlaps, type Acceptance, type Overlap } from "./two-primaries";
+
+const everyMs = 200;
+
+export interface SamplerOptions {
+    tunnel: Tunnel;
+    instances: { name: string; address: string }[];
+    /** Whose user, password and authority are used; its host is not. */
+    entry: Entry;
+}
+
+/**
+ * Tries a real insert on each instance by itself, past the proxies: they would hide a second primary. An instance's
+ * own address exists only inside the cluster, hence the tunnel; TLS is verified against the instance's own name.
+ */
+export class Sampler {
+    readonly acceptances: Acceptance[] = [];
+    /** Attempts that got an answer of any kind, per instance: a sampler that reached nobody proves nothing. */
+    readonly answers = new Map<string, number>();
+    private stopped = false;
+    private readonly loops: Promise<void>[];
+
+    constructor(private readonly options: SamplerOptions) {
+        this.loops = options.instances.map((instance) => this.sample(instance));
+    }
+
+    async finish(): Promise<Overlap[]> {
+        this.stopped = true;
+        await Promise.all(this.loops);
+        return overlaps(this.acceptances);
+    }
+
+    private async sample(instance: { name: string; address: string }): Promise<void> {
+        let session: Session | undefined;
+        while (!this.stopped) {
+            const begin = now();
+            try {
+                session = session === undefined || session.isBroken ? await this.open(instance) : session;
+                const sent = now();
+                const { rows } = await session.query<{ timeline: number }>(insertSample, [instance.name]);
+                const timeline = rows[0]?.timeline ?? 0;
+                this.acceptances.push({ instance: instance.name, begin: sent, end: now(), timeline });
+                this.count(instance.name);
+            } catch (error) {
+                // A replica refuses as read-only; anything else ends the session.
+                if ((error as { code?: string }).code === "25006") {
+                    this.count(instance.name);
+                } else {
+                    session?.destroy();
+                    session = undefined;
+                }
+            }
+            await sleep(Math.max(0, begin + everyMs - now()));
+        }
+        session?.close();
+    }
+
+    private count(instance: string): void {
+        this.answers.set(instance, (this.answers.get(instance) ?? 0) + 1);
+    }
+
+    private async open({ name, address }: { name: string; address: string }): Promise<Session> {
+        const { tunnel, entry } = this.options;
+        const stream = await tunnel.connect(address, ports.postgresql, 2000);
+        const limits = { connectTimeoutMs: 2000, statementTimeoutMs: 2000, applicationName: "drills sampler" };
+        return Session.open({ ...entry, host: name, port: ports.postgresql }, { ...limits, stream });
+    }
+}

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { assess } from "../../../commands/status/assessment";
+import type { Observation } from "../../../commands/status/collect";
+import { describeMember } from "../../../commands/status/etcd";
+import { describeInstance } from "../../../commands/status/patroni";
+
+const numbers = [1, 2, 3];
+
+function whole(): Observation {
+    return {
+        machines: numbers.map((n) => ({ name: `machine-${n}`, address: `a${n}`, state: "running", reachable: true })),
+        nodes: numbers.map((n) => ({ name: `machine-${n}`, ready: true, role: "server", version: "v1" })),
+        etcd: {
+            quorum: true,
+            members: numbers.map((n) => ({
+                name: `etcd-${n}`,
+                healthy: true,
+                leader: n === 1,
+                learner: false,
+                alarms: [],
+            })),
+        },
+        instances: numbers.map((n) => ({
+            name: `postgres-${n}`,
+            answers: true,
+            role: n === 1 ? "primary" : "replica",
+            state: n === 1 ? "running" : "streaming",
+            timeline: 4,
+            synchronous: n === 2,
+            pendingRestart: false,
+        })),
+        proxies: [],
+        writes: numbers.map((n) => ({ entry: `a${n}:5432`, accepted: true })),
+    };
+}
+
+const element = <Item>(items: Item[], index: number): Item => {
+    const found = items[index];
+    assert.ok(found !== undefined);
+    return found;
+};
+
+describe("serving and redundant", () => {
+    it("are both true of a whole stack, and no reason is given", () => {
+        assert.deepEqual(assess(whole()), { serving: true, redundant: true, reasons: [] });
+    });
+
+    it("tell a stack that serves with one machine gone from a redundant one", () => {
+        const seen = whole();
+        Object.assign(element(seen.machines, 2), { state: "exited", reachable: false });
+        Object.assign(element(seen.writes, 2), { accepted: false, problem: "no connection" });
+        const { serving, redundant, reasons } = assess(seen);
+        assert.equal(serving, true);
+        assert.equal(redundant, false);
+        assert.deepEqual(reasons, [
+            "machine machine-3 is exited and not reachable",
+            "entry a3:5432 takes no write: no connection",
+        ]);
+    });
+
+    it("are both false when no entry takes a write, even if every member looks well", () => {
+        const seen = whole();
+        for (const write of seen.writes) write.accepted = false;
+        assert.deepEqual({ ...assess(seen), reasons: [] }, { serving: false, redundant: false, reasons: [] });
+    });
+
+    const spoil: [string, (seen: Observation) => void, RegExp][] = [
+        [
+            "no synchronous standby",
+            (seen) => (element(seen.instances, 1).synchronous = false),
+            /no synchronous standby/,
+        ],
+        [
+            "a replica that does not stream",
+            (seen) => (element(seen.instances, 2).state = "starting"),
+            /postgres-3: starting/,
+        ],
+        ["a replica on another timeline", (seen) => (element(seen.instances, 2).timeline = 3), /timeline 3/],
+        [
+            "a primary that does not answer",
+            (seen) => (element(seen.instances, 0).answers = false),
+            /no instance is a running/,
+        ],
+        ["a lost etcd member", (seen) => (element(seen.etcd.members, 0).healthy = false), /2 voting members are left/],
+        ["an etcd learner", (seen) => (element(seen.etcd.members, 0).learner = true), /learner/],
+        ["an etcd alarm", (seen) => element(seen.etcd.members, 0).alarms.push("NOSPACE"), /NOSPACE/],
+        ["etcd without quorum", (seen) => (seen.etcd.quorum = false), /no quorum/],
+        ["a node that is not Ready", (seen) => (element(seen.nodes ?? [], 1).ready = false), /machine-2 is not Ready/],
+        ["a machine that is no node", (seen) => seen.nodes?.pop(), /machine-3 is no node/],
+        ["an unreachable Kubernetes API", (seen) => (seen.nodes = undefined), /API answers on no server/],
+    ];
+    for (const [what, change, reason] of spoil) {
+        it(`are not the same with ${what}: it serves and is not redundant`, () => {
+            const seen = whole();
+            change(seen);
+            const { serving, redundant, reasons } = assess(seen);
+            assert.deepEqual([serving, redundant], [true, false]);
+            assert.match(reasons.join("\n"), reason);
+        });
+    }
+});
+
+describe("reading the members' answers", () => {
+    it("does not believe Patroni's list about an instance that does not answer itself", () => {
+        const listed = { name: "postgres-0", role: "leader", state: "running", timeline: 2 };
+        assert.equal(describeInstance("postgres-0", false, listed).state, "no answer (last: running)");
+        assert.equal(describeInstance("postgres-0", true, listed).state, "running");
+        assert.equal(describeInstance("postgres-0", true, undefined).state, "not a member");
+    });
+
+    it("tells etcd's leader, its alarms, and a member that sees no leader", () => {
+        const status = { header: { member_id: "7" }, leader: "7", dbSize: "20480" };
+        const alarms = [
+            { memberID: "7", alarm: "NOSPACE" },
+            { memberID: "8", alarm: "CORRUPT" },
+        ];
+        const member = describeMember("etcd-0", status, alarms);
+        assert.deepEqual(
+            [member.leader, member.healthy, member.databaseSize, member.alarms],
+            [true, true, 20480, ["NOSPACE"]],
+        );
+        const alone = describeMember("etcd-0", { header: { member_id: "7" }, leader: "0" }, []);
+        assert.deepEqual([alone.healthy, alone.problem], [false, "sees no leader"]);
+    });
+});

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { renderHaproxyConfig } from "../../../components/haproxy/config";
+import { deriveTimers } from "../../../components/recovery";
+
+const instances = [0, 1, 2].map((index) => ({ name: `postgres-${index}`, address: `10.43.0.${64 + index}` }));
+const text = renderHaproxyConfig({
+    instances,
+    timers: deriveTimers({ rto: 30, rpo: 0 }).haproxy,
+    maxConnections: 200,
+    maximumReplicaLag: "16MB",
+});
+
+/** The lines of a section, without comments and indentation. */
+function section(heading: string): string[] {
+    const lines = text.split("\n");
+    const start = lines.indexOf(heading);
+    assert.notEqual(start, -1, `no section ${heading}`);
+    const end = lines.findIndex((line, index) => index > start && /^\S/.test(line));
+    return lines
+        .slice(start + 1, end === -1 ? undefined : end)
+        .map((line) => line.trim())
+        .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+const servers = instances.map(
+    ({ name, address }) => `server ${name} ${address}:5432 maxconn 200 check-sni ${name} verifyhost ${name}`,
+);
+
+const isPrimary = [
+    "option httpchk",
+    "http-check send meth GET uri /primary ver HTTP/1.1 hdr Host patroni hdr Connection close",
+    "http-check expect status 200",
+    `http-check expect rstring '"role": *"primary"'`,
+];
+
+// The text alone: that HAProxy accepts and obeys it is shown by the e2e tests, where it runs.
+describe("haproxy.cfg", () => {
+    it("sends writes to the instance that says it is the primary, status and role", () => {
+        assert.deepEqual(section("listen read-write"), ["bind :5432", ...isPrimary, ...servers]);
+    });
+
+    it("matches the role as Patroni writes it, and no other", () => {
+        const pattern = new RegExp(/rstring '(.*)'/.exec(text)?.[1] ?? "nothing");
+        assert.match(`{"state": "running", "role": "primary", "server_version": 170000}`, pattern);
+        assert.match(`{"role":"primary"}`, pattern);
+        for (const role of ["replica", "standby_leader", "demoted", "primary_replica"]) {
+            assert.doesNotMatch(`{"role": "${role}"}`, pattern);
+        }
+    });
+
+    it("sends reads to replicas that are not too far behind, and to the primary while there is none", () => {
+        assert.deepEqual(section("frontend read-only"), [
+            "bind :5433",
+            "use_backend primary-for-reads if { nbsrv(replicas) lt 1 }",
+            "default_backend replicas",
+        ]);
+        assert.deepEqual(section("backend replicas"), [
+            "balance leastconn",
+            "option httpchk",
+            "http-check send meth GET uri /replica?lag=16MB ver HTTP/1.1 hdr Host patroni hdr Connection close",
+            "http-check expect status 200",
+            ...servers,
+        ]);
+        assert.deepEqual(section("backend primary-for-reads"), [...isPrimary, ...servers]);
+    });
+
+    it("checks Patroni over verified TLS and cuts sessions to a server that is down", () => {
+        const server = section("defaults").find((line) => line.startsWith("default-server"));
+        assert.equal(
+            server,
+            "default-server inter 1000ms fastinter 500ms downinter 1000ms fall 2 rise 1 on-marked-down shutdown-sessions " +
+                "check port 8008 check-ssl verify required ca-file /tls/ca.crt",
+        );
+        assert.doesNotMatch(text, /verify none/);
+    });
+
+    it("waits no longer for a check than the derived timer says", () => {
+        assert.ok(section("defaults").includes("timeout check 2000ms"));
+        assert.ok(section("defaults").includes("timeout connect 2s"));
+    });
+
+    it("allows as many connections as all its entries together can need", () => {
+        assert.ok(section("global").includes("maxconn 800"));
+    });
+
+    it("says what it sees on the statistics port, for people, Prometheus and the kubelet", () => {
+        const stats = section("frontend stats");
+        assert.deepEqual(stats, [
+            "mode http",
+            "bind :8404",
+            "timeout client 10s",
+            "stats enable",
+            "stats uri /",
+            "http-request use-service prometheus-exporter if { path /metrics }",
+            "monitor-uri /healthz",
+        ]);
+    });
+
+    it("resolves no name in the failover path", () => {
+        assert.doesNotMatch(text, /resolvers|init-addr/);
+    });
+
+    it("ends with a newline, without which HAProxy refuses it", () => {
+        assert.ok(text.endsWith("\n") && !text.endsWith("\n\n"));
+    });
+});

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { defaults, normalise, type PostgresHAArgs } from "../../components/postgres-ha-args";
+import { ValidationError } from "../../components/validation";
+import { acceptedArguments, complaints, normalised, problemsOf } from "./validation";
+
+const machines = (count: number): PostgresHAArgs["machines"] => ({
+    provider: "docker",
+    subnet: "172.30.0.0/24",
+    machines: Array.from({ length: count }, (_, index) => ({ name: `machine-${index + 1}`, address: `172.30.0.${index + 11}` })),
+});
+
+describe("the arguments of PostgresHA", () => {
+    it("are accepted with nothing but machines, and filled with the defaults", () => {
+        assert.deepEqual(normalise(acceptedArguments()), { ...defaults, ...acceptedArguments() });
+    });
+
+    it("keep what is given, each field on its own", () => {
+        const { postgres, etcd, recovery } = normalised({ postgres: { maxConnections: 50 }, recovery: { objective: { rto: 60 } } });
+        assert.deepEqual(postgres, { ...defaults.postgres, maxConnections: 50 });
+        assert.deepEqual(etcd, defaults.etcd);
+        assert.deepEqual(recovery, { objective: { rto: 60, rpo: 0 } });
+    });
+
+    it("are refused with every problem at once, in one message that says nothing was changed", () => {
+        const bad: PostgresHAArgs = {
+            stack: "Dev",
+            cluster: "-",
+            machines: machines(2),
+            kubernetes: { servers: 2, podCidr: "10.43.0.0/16" },
+            etcd: { members: 4, storage: "1 GB" },
+            postgres: { instances: 1, synchronousStandbyCount: 0, sharedBuffers: "4GB", parameters: { fsync: "off" } },
+            database: { name: "postgres" },
+            recovery: { objective: { rto: 1 } },
+        };
+        const paths = problemsOf(bad).map(({ path }) => path);
+        assert.deepEqual(paths, [
+            "cluster",
+            "stack",
+            "kubernetes.servers",
+            "kubernetes.podCidr",
+            "etcd.members",
+            "etcd.members",
+            "postgres.instances",
+            "postgres.synchronousStandbyCount",
+            "etcd.storage",
+            "postgres.sharedBuffers",
+            "postgres.parameters.fsync",
+            "database.name",
+            "recovery.objective.rto",
+        ]);
+        assert.throws(
+            () => normalise(bad),
+            (error: unknown) => {
+                assert.ok(error instanceof ValidationError);
+                const lines = error.message.split("\n");
+                assert.equal(lines[0], "PostgresHA: 13 problems; nothing was changed");
+                assert.deepEqual(
+                    lines.slice(1).map((line) => line.split(": ")[0]),
+                    paths.map((path) => `  ${path}`),
+                );
+                return true;
+            },
+        );
+    });
+
+    it("are counted in good English", () => {
+        assert.throws(() => normalise({ ...acceptedArguments(), stack: "" }), /^ValidationError: PostgresHA: 1 problem; nothing/);
+    });
+});
+
+describe("names", () => {
+    it("of stack and cluster are DNS labels of at most 32 characters", () => {
+        const remedy = "is no name: use 1 to 32 lower-case letters, digits and hyphens, a letter first";
+        for (const name of ["Postgres", "1st", "a_b", "a-", "", "a.b", "a".repeat(33)]) {
+            assert.deepEqual(complaints({ cluster: name }), [`cluster: "${name}" ${remedy}`]);
+            assert.deepEqual(complaints({ stack: name }), [`stack: "${name}" ${remedy}`]);
+        }
+        for (const name of ["a", "orders-2", "a".repeat(32)]) {
+            assert.deepEqual(complaints({ cluster: name, stack: name }), []);
+        }
+    });
+
+    it("of database and owner are PostgreSQL's, and none that the stack uses itself", () => {
+        const remedy = "cannot be used; lower-case letters, digits and underscores, and not postgres, template0, template1, replicator, rewind";
+        for (const name of ["App", "1app", "a-b", "", "postgres", "replicator", "a".repeat(64), "app'; --", "a b"]) {
+            assert.deepEqual(complaints({ database: { name } }), [`database.name: "${name}" ${remedy}`]);
+            assert.deepEqual(complaints({ database: { owner: name } }), [`database.owner: "${name}" ${remedy}`]);
+        }
+        assert.deepEqual(complaints({ database: { name: "_orders_2", owner: "o" } }), []);
+    });
+});
+
+describe("counts", () => {
+    const etcd = (members: number, count = 9) => complaints({ machines: machines(count), etcd: { members } });
+
+    it("refuses an even number of etcd members, with the two that make sense", () => {
+        assert.deepEqual(etcd(4), ["etcd.members: 4 members tolerate no more failures than 3; use 3 or 5"]);
+        assert.deepEqual(etcd(6), ["etcd.members: 6 members tolerate no more failures than 5; use 5 or 7"]);
+    });
+
+    it("refuses fewer than three etcd members, and more than seven", () => {
+        assert.deepEqual(etcd(1), ["etcd.members: 1 members tolerate no failure; use 3, 5 or 7"]);
+        assert.deepEqual(etcd(2), ["etcd.members: 2 members tolerate no failure; use 3, 5 or 7"]);
+        for (const members of [0, -3, 8, 9, 3.5, NaN]) {
+            assert.deepEqual(etcd(members), [`etcd.members: ${members} members are not supported; use 3, 5 or 7`]);
+        }
+    });
+
+    it("refuses more etcd members than machines", () => {
+        assert.deepEqual(etcd(5, 3), ["etcd.members: 5 members on 3 machines would share one; add machines or use fewer members"]);
+    });
+
+    it("accepts exactly 3, 5 and 7 etcd members on enough machines", () => {
+        const accepted = Array.from({ length: 12 }, (_, members) => members).filter((members) => etcd(members).length === 0);
+        assert.deepEqual(accepted, [3, 5, 7]);
+    });
+
+    it("refuses an even number of servers, and more than there are machines, but accepts one", () => {
+        const servers = (count: number) => complaints({ machines: machines(3), kubernetes: { servers: count } });
+        assert.deepEqual(servers(2), ["kubernetes.servers: 2 servers tolerate no more failures than 1; use 1 or 3"]);
+        assert.deepEqual(servers(5), ["kubernetes.servers: 5 servers need as many machines, there are 3"]);
+        assert.deepEqual(servers(0), ["kubernetes.servers: 0 servers are not supported; use 1, 3, 5 or 7"]);
+        assert.deepEqual(servers(1), []);
+    });
+
+    it("refuses more instances than machines, and fewer than strict replication needs", () => {
+        const instances = (count: number) => complaints({ postgres: { instances: count } });
+        assert.deepEqual(instances(4), [
+            "postgres.instances: 4 instances on 3 machines would share one; add machines or use fewer instances",
+        ]);
+        assert.deepEqual(instances(1), [
+            "postgres.instances: 1 is not possible: strict synchronous replication needs 2 to 9 instances",
+            "postgres.synchronousStandbyCount: 1 is not possible with 1 instances; use 1 to 1",
+        ]);
+        assert.deepEqual(instances(2), []);
+    });
+
+    it("refuses as many synchronous standbys as instances, or none", () => {
+        const standbys = (count: number) => complaints({ postgres: { synchronousStandbyCount: count } });
+        for (const count of [0, 3, -1, 1.5]) {
+            assert.deepEqual(standbys(count), [
+                `postgres.synchronousStandbyCount: ${count} is not possible with 3 instances; use 1 to 2`,
+            ]);
+        }
+        assert.deepEqual(standbys(2), []);
+    });
+
+    it("refuses a number of connections outside 20 to 10000", () => {
+        for (const maxConnections of [19, 10_001, 0, 100.5]) {
+            assert.deepEqual(complaints({ postgres: { maxConnections } }), [
+                `postgres.maxConnections: ${maxConnections} is not a number of connections between 20 and 10000`,
+            ]);
+        }
+    });
+
+    it("accepts every combination within the limits, and derives no problem from another's field", () => {
+        const combination = fc.record({
+            count: fc.integer({ min: 3, max: 9 }),
+            servers: fc.constantFrom(1, 3),
+            instances: fc.integer({ min: 2, max: 3 }),
+            rto: fc.integer({ min: 27, max: 120 }),
+        });
+        fc.assert(
+            fc.property(combination, ({ count, servers, instances, rto }) => {
+                const change = { kubernetes: { servers }, postgres: { instances }, recovery: { objective: { rto } } };
+                assert.deepEqual(complaints({ machines: machines(count), ...change }), []);
+            }),
+        );
+    });
+});
