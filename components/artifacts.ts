@@ -63,7 +63,9 @@ async function fromFolder(folder: string, file: string): Promise<Artifact> {
     const sums = await readFile(join(folder, "SHA256SUMS"), "utf8");
     const sha256 = findSum(sums, file);
     if (!sha256) {
-        throw new Error(`POSTGRES_HA_ARTIFACTS: ${join(folder, "SHA256SUMS")} has no line for ${file}; put the file there`);
+        throw new Error(
+            `POSTGRES_HA_ARTIFACTS: ${join(folder, "SHA256SUMS")} has no line for ${file}; put the file there`,
+        );
     }
     const path = join(folder, file);
     await verify(path, sha256);
@@ -88,7 +90,10 @@ async function download(name: ArtifactName, architecture: Architecture): Promise
         const partial = `${path}.${process.pid}.partial`;
         try {
             const { body } = await get(url);
-            await pipeline(Readable.fromWeb(body as import("node:stream/web").ReadableStream), createWriteStream(partial));
+            await pipeline(
+                Readable.fromWeb(body as import("node:stream/web").ReadableStream),
+                createWriteStream(partial),
+            );
             await verify(partial, sha256);
             await rename(partial, path);
         } finally {

@@ -7,8 +7,7 @@ import type { Resources } from "./workload";
 
 /** Where the machines come from. */
 export type MachinesArgs =
-    | ({ provider: "docker" } & Omit<DockerMachinesArgs, "stack">)
-    | ({ provider: "existing" } & ExistingMachinesArgs);
+    ({ provider: "docker" } & Omit<DockerMachinesArgs, "stack">) | ({ provider: "existing" } & ExistingMachinesArgs);
 
 export interface KubernetesArgs {
     /** How many of the machines, from the first, run the control plane: odd. @default 3 */
@@ -76,7 +75,8 @@ export interface NormalisedArgs {
     stack: string;
     cluster: string;
     machines: MachinesArgs;
-    kubernetes: Required<Omit<KubernetesArgs, "interface" | "apiAddress">> & Pick<KubernetesArgs, "interface" | "apiAddress">;
+    kubernetes: Required<Omit<KubernetesArgs, "interface" | "apiAddress">> &
+        Pick<KubernetesArgs, "interface" | "apiAddress">;
     etcd: Required<EtcdArgs>;
     postgres: Required<PostgresArgs>;
     haproxy: Required<HaproxyInputs>;

@@ -39,7 +39,12 @@ export function machineProblems(machines: MachinesArgs): Problem[] {
     const problems = list.flatMap(({ name }, index) =>
         isLabel(name)
             ? []
-            : [{ path: `machines.machines[${index}].name`, message: `"${name}" is no name: use lower-case letters, digits and hyphens` }],
+            : [
+                  {
+                      path: `machines.machines[${index}].name`,
+                      message: `"${name}" is no name: use lower-case letters, digits and hyphens`,
+                  },
+              ],
     );
     problems.push(...duplicates(list, "name"), ...duplicates(list, "address"));
     if (machines.provider === "docker") {
@@ -67,14 +72,25 @@ function duplicates(list: { name: string; address: string }[], field: "name" | "
 function dockerProblems(subnet: string, list: { address: string }[]): Problem[] {
     const block = parseCidr(subnet);
     if (!block || block.prefix > 29) {
-        return [{ path: "machines.subnet", message: `"${subnet}" is no IPv4 block of at least 8 addresses; use one such as 172.30.0.0/24` }];
+        return [
+            {
+                path: "machines.subnet",
+                message: `"${subnet}" is no IPv4 block of at least 8 addresses; use one such as 172.30.0.0/24`,
+            },
+        ];
     }
     return list.flatMap(({ address }, index) => {
         const parsed = parseIpv4(address);
-        // The first address is the bridge's own.
-        return parsed !== undefined && contains(block, parsed) && parsed > block.base + 1
+        // The first address is the bridge's own, the last is for broadcasts.
+        const last = block.base + 2 ** (32 - block.prefix) - 1;
+        return parsed !== undefined && contains(block, parsed) && parsed > block.base + 1 && parsed < last
             ? []
-            : [{ path: `machines.machines[${index}].address`, message: `"${address}" is no address for a machine in ${subnet}` }];
+            : [
+                  {
+                      path: `machines.machines[${index}].address`,
+                      message: `"${address}" is no address for a machine in ${subnet}`,
+                  },
+              ];
     });
 }
 
@@ -92,7 +108,8 @@ function existingProblems(machines: Extract<MachinesArgs, { provider: "existing"
     if (typeof machines.privateKey === "string" && !machines.privateKey.includes("PRIVATE KEY")) {
         problems.push({
             path: "machines.privateKey",
-            message: "is missing or no private key; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`",
+            message:
+                "is missing or no private key; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`",
         });
     }
     return problems;
@@ -102,22 +119,34 @@ function kubernetesProblems(args: NormalisedArgs): Problem[] {
     const { servers, podCidr, serviceCidr } = args.kubernetes;
     const problems = oddProblems("kubernetes.servers", servers, "servers", 1);
     if (servers > machineCount(args)) {
-        problems.push({ path: "kubernetes.servers", message: `${servers} servers need as many machines, there are ${machineCount(args)}` });
+        problems.push({
+            path: "kubernetes.servers",
+            message: `${servers} servers need as many machines, there are ${machineCount(args)}`,
+        });
     }
     const blocks = { podCidr: parseCidr(podCidr), serviceCidr: parseCidr(serviceCidr) };
     for (const field of ["podCidr", "serviceCidr"] as const) {
         const block = blocks[field];
         if (!block || block.prefix > 16) {
-            problems.push({ path: `kubernetes.${field}`, message: `"${args.kubernetes[field]}" is no IPv4 block of /16 or larger` });
+            problems.push({
+                path: `kubernetes.${field}`,
+                message: `"${args.kubernetes[field]}" is no IPv4 block of /16 or larger`,
+            });
         }
     }
     const { podCidr: pods, serviceCidr: services } = blocks;
     if (pods && services && overlap(pods, services)) {
-        problems.push({ path: "kubernetes.podCidr", message: `${podCidr} overlaps serviceCidr ${serviceCidr}; give them separate blocks` });
+        problems.push({
+            path: "kubernetes.podCidr",
+            message: `${podCidr} overlaps serviceCidr ${serviceCidr}; give them separate blocks`,
+        });
     }
     const subnet = args.machines.provider === "docker" ? parseCidr(args.machines.subnet) : undefined;
     if (subnet && [pods, services].some((block) => block && overlap(block, subnet))) {
-        problems.push({ path: "machines.subnet", message: "overlaps the addresses of pods or Services; choose another" });
+        problems.push({
+            path: "machines.subnet",
+            message: "overlaps the addresses of pods or Services; choose another",
+        });
     }
     return problems;
 }
@@ -129,7 +158,12 @@ function oddProblems(path: string, count: number, what: string, least: number): 
         return [{ path, message: `${count} ${what}${none}; use ${least === 1 ? "1, 3, 5 or 7" : "3, 5 or 7"}` }];
     }
     return count % 2 === 0
-        ? [{ path, message: `${count} ${what} tolerate no more failures than ${count - 1}; use ${count - 1} or ${count + 1}` }]
+        ? [
+              {
+                  path,
+                  message: `${count} ${what} tolerate no more failures than ${count - 1}; use ${count - 1} or ${count + 1}`,
+              },
+          ]
         : [];
 }
 
@@ -153,10 +187,20 @@ function instanceProblems(args: NormalisedArgs): Problem[] {
         add("instances", `${instances} is not possible: strict synchronous replication needs 2 to 9 instances`);
     }
     if (instances > machineCount(args)) {
-        add("instances", `${instances} instances on ${machineCount(args)} machines would share one; add machines or use fewer instances`);
+        add(
+            "instances",
+            `${instances} instances on ${machineCount(args)} machines would share one; add machines or use fewer instances`,
+        );
     }
-    if (!Number.isInteger(synchronousStandbyCount) || synchronousStandbyCount < 1 || synchronousStandbyCount >= instances) {
-        add("synchronousStandbyCount", `${synchronousStandbyCount} is not possible with ${instances} instances; use 1 to ${Math.max(1, instances - 1)}`);
+    if (
+        !Number.isInteger(synchronousStandbyCount) ||
+        synchronousStandbyCount < 1 ||
+        synchronousStandbyCount >= instances
+    ) {
+        add(
+            "synchronousStandbyCount",
+            `${synchronousStandbyCount} is not possible with ${instances} instances; use 1 to ${Math.max(1, instances - 1)}`,
+        );
     }
     if (!Number.isInteger(maxConnections) || maxConnections < 20 || maxConnections > 10_000) {
         add("maxConnections", `${maxConnections} is not a number of connections between 20 and 10000`);
@@ -178,7 +222,13 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
     atLeast("postgres.storage", postgres.storage, quantityBytes(postgres.storage), 2 * gibibyte, "2Gi");
     const memory = quantityBytes(postgres.resources.memory);
     atLeast("postgres.resources.memory", postgres.resources.memory, memory, gibibyte / 2, "512Mi");
-    atLeast("etcd.resources.memory", etcd.resources.memory, quantityBytes(etcd.resources.memory), gibibyte / 8, "128Mi");
+    atLeast(
+        "etcd.resources.memory",
+        etcd.resources.memory,
+        quantityBytes(etcd.resources.memory),
+        gibibyte / 8,
+        "128Mi",
+    );
     const buffers = postgresBytes(postgres.sharedBuffers);
     atLeast("postgres.sharedBuffers", postgres.sharedBuffers, buffers, 2 ** 24, "16MB");
     if (memory !== undefined && buffers !== undefined && buffers > memory / 2) {
@@ -187,7 +237,13 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
             message: `${postgres.sharedBuffers} is more than half of the instance's memory (${postgres.resources.memory}); lower it or raise postgres.resources.memory`,
         });
     }
-    atLeast("haproxy.maximumReplicaLag", haproxy.maximumReplicaLag, postgresBytes(haproxy.maximumReplicaLag), 2 ** 20, "1MB");
+    atLeast(
+        "haproxy.maximumReplicaLag",
+        haproxy.maximumReplicaLag,
+        postgresBytes(haproxy.maximumReplicaLag),
+        2 ** 20,
+        "1MB",
+    );
     return problems;
 }
 
@@ -196,6 +252,11 @@ function databaseProblems({ database }: NormalisedArgs): Problem[] {
     return (["name", "owner"] as const).flatMap((field) =>
         /^[a-z_][a-z0-9_]{0,62}$/.test(database[field]) && !reserved.includes(database[field])
             ? []
-            : [{ path: `database.${field}`, message: `"${database[field]}" cannot be used; lower-case letters, digits and underscores, and not ${reserved.join(", ")}` }],
+            : [
+                  {
+                      path: `database.${field}`,
+                      message: `"${database[field]}" cannot be used; lower-case letters, digits and underscores, and not ${reserved.join(", ")}`,
+                  },
+              ],
     );
 }

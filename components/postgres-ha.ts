@@ -109,7 +109,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 instances: patroni.instances.map((instance) => instance.name),
                 dynamicConfig: patroni.dynamicConfig,
                 servers,
-                template: images.references.patroni,
+                template: patroni.statefulSet.metadata.generation.apply(String),
             },
             { parent: this, dependsOn: [patroni.statefulSet, haproxy.daemonSet], deletedWith: k3s },
         );
@@ -206,7 +206,9 @@ function serverNames({ cluster }: NormalisedArgs, machines: Machine[]): { dnsNam
             ...machines.map((machine) => machine.name),
             ...addresses.filter((address) => !isAddress(address)),
             ...services.flatMap((service) =>
-                ["", `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map((end) => service + end),
+                ["", `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map(
+                    (end) => service + end,
+                ),
             ),
         ],
         ipAddresses: addresses.filter(isAddress),
@@ -237,5 +239,8 @@ const connectionString = (
     pulumi.secret(
         pulumi
             .all([password, ready.id])
-            .apply(([known]) => `postgresql://${database.owner}:${known}@${hosts.join(",")}/${database.name}?sslmode=verify-full`),
+            .apply(
+                ([known]) =>
+                    `postgresql://${database.owner}:${known}@${hosts.join(",")}/${database.name}?sslmode=verify-full`,
+            ),
     );

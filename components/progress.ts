@@ -11,9 +11,12 @@ export async function step<Result>(where: string, what: string, run: () => Promi
         return result;
     } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        throw new Error(`${where}: ${what} failed after ${seconds(begin)} s: ${message}\nRun the update again to retry.`, {
-            cause: error,
-        });
+        throw new Error(
+            `${where}: ${what} failed after ${seconds(begin)} s: ${message}\nRun the update again to retry.`,
+            {
+                cause: error,
+            },
+        );
     }
 }
 

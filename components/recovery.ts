@@ -23,7 +23,14 @@ export interface Timers {
         primaryStopTimeout: number;
     };
     etcd: { heartbeatMs: number; electionMs: number };
-    haproxy: { interMs: number; fastinterMs: number; downinterMs: number; fall: number; rise: number; checkTimeoutMs: number };
+    haproxy: {
+        interMs: number;
+        fastinterMs: number;
+        downinterMs: number;
+        fall: number;
+        rise: number;
+        checkTimeoutMs: number;
+    };
     replication: { walSenderTimeout: number; walReceiverTimeout: number };
 }
 
@@ -74,7 +81,10 @@ export function timerProblems({ patroni, etcd }: Timers): Problem[] {
     const add = (path: string, message: string) => problems.push({ path, message });
     for (const [field, floor] of Object.entries(patroniFloors) as [keyof typeof patroniFloors, number][]) {
         if (patroni[field] < floor) {
-            add(`recovery.timers.patroni.${field}`, `${patroni[field]} s is below ${floor} s, to which Patroni would silently raise it; use ${floor} or more`);
+            add(
+                `recovery.timers.patroni.${field}`,
+                `${patroni[field]} s is below ${floor} s, to which Patroni would silently raise it; use ${floor} or more`,
+            );
         }
     }
     if (patroni.loopWait + 2 * patroni.retryTimeout > patroni.ttl) {
@@ -91,7 +101,10 @@ export function timerProblems({ patroni, etcd }: Timers): Problem[] {
         );
     }
     if (patroni.ttl * 1000 <= 1.5 * etcd.electionMs) {
-        add("recovery.timers.patroni.ttl", `${patroni.ttl} s is not above 1.5 etcd elections, below which etcd raises the lease; raise ttl`);
+        add(
+            "recovery.timers.patroni.ttl",
+            `${patroni.ttl} s is not above 1.5 etcd elections, below which etcd raises the lease; raise ttl`,
+        );
     }
     return problems;
 }
@@ -107,7 +120,10 @@ export function objectiveProblems({ rto, rpo }: RecoveryObjective): Problem[] {
         });
     }
     if ((rpo as number) !== 0) {
-        problems.push({ path: "recovery.objective.rpo", message: `${String(rpo)} is not offered; every acknowledged write is kept, use 0` });
+        problems.push({
+            path: "recovery.objective.rpo",
+            message: `${String(rpo)} is not offered; every acknowledged write is kept, use 0`,
+        });
     }
     return problems;
 }

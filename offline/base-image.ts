@@ -164,6 +164,7 @@ export function buildBaseImage(tarPath: string): void {
         throw new Error(
             `base image ${basename(tarPath)}: mmdebstrap of Debian ${suite} failed on this machine.\n${tail}\n` +
                 "Check that `apt-get update` works and that mmdebstrap is installed, then run the same command again.",
+            { cause: error },
         );
     } finally {
         rmSync(scratch, { recursive: true, force: true });

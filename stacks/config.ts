@@ -48,7 +48,11 @@ const schema = z.strictObject({
         })
         .optional(),
     etcd: z
-        .strictObject({ members: z.number().optional(), storage: z.string().optional(), resources: resources.optional() })
+        .strictObject({
+            members: z.number().optional(),
+            storage: z.string().optional(),
+            resources: resources.optional(),
+        })
         .optional(),
     postgres: z
         .strictObject({
@@ -64,7 +68,9 @@ const schema = z.strictObject({
     haproxy: z.strictObject({ maximumReplicaLag: z.string().optional(), resources: resources.optional() }).optional(),
     database: z.strictObject({ name: z.string().optional(), owner: z.string().optional() }).optional(),
     recovery: z
-        .strictObject({ objective: z.strictObject({ rto: z.number().optional(), rpo: z.literal(0).optional() }).optional() })
+        .strictObject({
+            objective: z.strictObject({ rto: z.number().optional(), rpo: z.literal(0).optional() }).optional(),
+        })
         .optional(),
 });
 
@@ -158,7 +164,10 @@ function problemsOf(check: () => unknown): Problem[] {
 }
 
 const describe = (issue: z.core.$ZodIssue): Problem => ({
-    path: issue.path.map((part, index) => (typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${String(part)}`)).join("") || "configuration",
+    path:
+        issue.path
+            .map((part, index) => (typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${String(part)}`))
+            .join("") || "configuration",
     message: issue.message,
 });
 
@@ -175,7 +184,8 @@ function keyFromFile(file: string | undefined): string {
         throw new ValidationError("machines", [
             {
                 path: "sshPrivateKey",
-                message: "is missing; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`, or machines.privateKeyFile",
+                message:
+                    "is missing; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`, or machines.privateKeyFile",
             },
         ]);
     }
@@ -184,7 +194,10 @@ function keyFromFile(file: string | undefined): string {
         return readFileSync(path, "utf8");
     } catch (error) {
         throw new ValidationError("machines", [
-            { path: "machines.privateKeyFile", message: `${file} cannot be read (${(error as Error).message}); correct the path` },
+            {
+                path: "machines.privateKeyFile",
+                message: `${file} cannot be read (${(error as Error).message}); correct the path`,
+            },
         ]);
     }
 }

@@ -128,7 +128,12 @@ function createServices(
         `${name}-headless`,
         {
             metadata: metadata(args, setName(args.cluster)),
-            spec: { clusterIP: "None", publishNotReadyAddresses: true, selector: labels(args.cluster, "etcd"), ports: memberPorts },
+            spec: {
+                clusterIP: "None",
+                publishNotReadyAddresses: true,
+                selector: labels(args.cluster, "etcd"),
+                ports: memberPorts,
+            },
         },
         object,
     );
@@ -294,4 +299,4 @@ function createStatefulSet(
 /** The member's own address by its ordinal: a StatefulSet's template is the same for all. */
 const memberAddressScript = (members: Member[]): string =>
     `addresses=(${members.map(({ address }) => address).join(" ")}); ` +
-    'export MEMBER_ADDRESS=${addresses[${MEMBER_NAME##*-}]}; exec start-member';
+    "export MEMBER_ADDRESS=${addresses[${MEMBER_NAME##*-}]}; exec start-member";

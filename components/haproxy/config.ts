@@ -20,7 +20,10 @@ export function renderHaproxyConfig(input: HaproxyConfigInput): string {
     const { timers, instances, maxConnections } = input;
     const servers = (perServer: number) =>
         instances
-            .map(({ name, address }) => `    server ${name} ${address}:${ports.postgresql} maxconn ${perServer} check-sni ${name} verifyhost ${name}`)
+            .map(
+                ({ name, address }) =>
+                    `    server ${name} ${address}:${ports.postgresql} maxconn ${perServer} check-sni ${name} verifyhost ${name}`,
+            )
             .join("\n");
     const check = (uri: string, ...expectations: string[]) =>
         [

@@ -3,7 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import { labels, ports, readOnlyService, readWriteService } from "../naming";
 import type { Timers } from "../recovery";
-import { inCluster, resources, restrictedContainer, restrictedPod, type Resources, type WorkloadContext } from "../workload";
+import {
+    inCluster,
+    resources,
+    restrictedContainer,
+    restrictedPod,
+    type Resources,
+    type WorkloadContext,
+} from "../workload";
 import { haproxyTls, renderHaproxyConfig } from "./config";
 
 export interface HaproxyArgs {
@@ -67,7 +74,9 @@ function createDaemonSet(
                     metadata: {
                         labels: podLabels,
                         // A changed configuration rolls the proxies, one node after another.
-                        annotations: { "postgres-ha/config": createHash("sha256").update(config).digest("hex").slice(0, 16) },
+                        annotations: {
+                            "postgres-ha/config": createHash("sha256").update(config).digest("hex").slice(0, 16),
+                        },
                     },
                     spec: {
                         automountServiceAccountToken: false,
@@ -87,7 +96,10 @@ function createDaemonSet(
                                 ],
                                 resources: resources(args.resources),
                                 securityContext: restrictedContainer,
-                                readinessProbe: { httpGet: { path: "/healthz", port: ports.haproxyStats }, periodSeconds: 5 },
+                                readinessProbe: {
+                                    httpGet: { path: "/healthz", port: ports.haproxyStats },
+                                    periodSeconds: 5,
+                                },
                                 livenessProbe: {
                                     httpGet: { path: "/healthz", port: ports.haproxyStats },
                                     periodSeconds: 5,
@@ -111,7 +123,10 @@ function createDaemonSet(
 
 /** For applications in the cluster; a client's own node answers first. */
 function createServices(name: string, args: HaproxyArgs, object: pulumi.CustomResourceOptions): void {
-    const entries = { rw: [readWriteService(args.cluster), ports.readWrite], ro: [readOnlyService(args.cluster), ports.readOnly] } as const;
+    const entries = {
+        rw: [readWriteService(args.cluster), ports.readWrite],
+        ro: [readOnlyService(args.cluster), ports.readOnly],
+    } as const;
     for (const [suffix, [service, port]] of Object.entries(entries)) {
         new kubernetes.core.v1.Service(
             `${name}-${suffix}`,

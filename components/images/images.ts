@@ -28,10 +28,15 @@ export class Images extends pulumi.ComponentResource {
         ) as Record<ImageName, string>;
         this.present = args.nodes.map(
             ({ machine, node }) =>
-                new NodeImages(`${name}-${machine.name}`, machine, images.map(({ image }) => image), {
-                    parent: this,
-                    dependsOn: [node, ...built],
-                }),
+                new NodeImages(
+                    `${name}-${machine.name}`,
+                    machine,
+                    images.map(({ image }) => image),
+                    {
+                        parent: this,
+                        dependsOn: [node, ...built],
+                    },
+                ),
         );
         this.registerOutputs({ references: this.references });
     }

@@ -53,7 +53,10 @@ async function importMissing(ssh: SshConnection, { node, images }: NodeImagesInp
             save.on("error", reject);
             save.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`docker save: ${complaint}`))));
         });
-        const imported = ssh.run("k3s ctr --namespace k8s.io images import -", { stdin: save.stdout, timeoutSeconds: 600 });
+        const imported = ssh.run("k3s ctr --namespace k8s.io images import -", {
+            stdin: save.stdout,
+            timeoutSeconds: 600,
+        });
         await Promise.all([saved, imported]);
     });
 }

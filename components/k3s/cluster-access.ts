@@ -15,7 +15,10 @@ const isReady = (server: MachineAccess): Promise<boolean> =>
 
 /** kubectl on a server, with its own administrator's access. */
 export const kubectl = (ssh: SshConnection, command: string, options: RunOptions = {}): Promise<RunResult> =>
-    ssh.run(`test -x /usr/local/bin/k3s && k3s kubectl --request-timeout=10s ${command}`, { timeoutSeconds: 30, ...options });
+    ssh.run(`test -x /usr/local/bin/k3s && k3s kubectl --request-timeout=10s ${command}`, {
+        timeoutSeconds: 30,
+        ...options,
+    });
 
 /** Moves what can move off a living node, within its disruption budgets; a dead one is left as it is. */
 export async function evacuate(server: MachineAccess, node: string): Promise<void> {
@@ -33,7 +36,9 @@ interface Volume {
     metadata: { name: string };
     spec: {
         claimRef?: { namespace: string; name: string };
-        nodeAffinity?: { required?: { nodeSelectorTerms?: { matchExpressions?: { key: string; values?: string[] }[] }[] } };
+        nodeAffinity?: {
+            required?: { nodeSelectorTerms?: { matchExpressions?: { key: string; values?: string[] }[] }[] };
+        };
     };
 }
 

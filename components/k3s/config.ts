@@ -35,10 +35,7 @@ export function renderK3sConfig(input: K3sConfigInput): string {
         "write-kubeconfig-mode": "0600",
         // A lost node is seen after 16 s (default 50 s). The database never waits for it; its proxies and jobs do.
         "kube-controller-manager-arg": ["node-monitor-period=2s", "node-monitor-grace-period=16s"],
-        "kube-apiserver-arg": [
-            "default-not-ready-toleration-seconds=10",
-            "default-unreachable-toleration-seconds=10",
-        ],
+        "kube-apiserver-arg": ["default-not-ready-toleration-seconds=10", "default-unreachable-toleration-seconds=10"],
     };
     return stringify(input.role === "server" ? { ...common, ...server } : common);
 }

@@ -29,11 +29,15 @@ const data = "/var/lib/rancher/k3s";
 /** k3s on one machine: install, configure, service, start, and the way out of the cluster. */
 export const provider: StepProvider<K3sNodeInputs> = {
     async create(inputs) {
-        await withSsh(inputs.access, async (ssh) => {
-            const join = await decideJoin(ssh, inputs);
-            await apply(ssh, inputs, join);
-            await waitUntilReady(ssh, inputs);
-        }, 60);
+        await withSsh(
+            inputs.access,
+            async (ssh) => {
+                const join = await decideJoin(ssh, inputs);
+                await apply(ssh, inputs, join);
+                await waitUntilReady(ssh, inputs);
+            },
+            60,
+        );
         return { id: inputs.node, outs: inputs };
     },
     diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "role", "instance"])),
@@ -135,7 +139,9 @@ const unitName = ({ role }: K3sNodeInputs): string => (role === "server" ? "k3s.
 
 async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
     const unit = unitName(inputs);
-    await ssh.run(`systemctl daemon-reload && systemctl enable --quiet ${unit} && systemctl restart --no-block ${unit}`);
+    await ssh.run(
+        `systemctl daemon-reload && systemctl enable --quiet ${unit} && systemctl restart --no-block ${unit}`,
+    );
     try {
         await waitFor(unit, 300, async () => {
             const { stdout } = await ssh.run(`systemctl show ${unit} --property=ActiveState,NRestarts --value`);
@@ -146,7 +152,9 @@ async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
             return state === "active" ? { done: true } : { waiting: `${state}, ${restarts} restarts` };
         });
     } catch (error) {
-        const log = await ssh.run(`journalctl --unit ${unit} --no-pager --lines 20 --output cat`, { allowFailure: true });
+        const log = await ssh.run(`journalctl --unit ${unit} --no-pager --lines 20 --output cat`, {
+            allowFailure: true,
+        });
         throw new RemoteError(inputs.access, unit, `${(error as Error).message}\n${log.stdout}`);
     }
 }
@@ -156,7 +164,8 @@ async function waitUntilReady(ssh: SshConnection, inputs: K3sNodeInputs): Promis
     const query = `k3s kubectl get node ${inputs.node} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`;
     await step(inputs.node, "waiting for the node to be ready", () =>
         waitFor(`node ${inputs.node}`, 180, async () => {
-            const ask = (connection: SshConnection) => connection.run(query, { allowFailure: true, timeoutSeconds: 20 });
+            const ask = (connection: SshConnection) =>
+                connection.run(query, { allowFailure: true, timeoutSeconds: 20 });
             const server = inputs.role === "server" ? undefined : await readyServer(inputs.peers);
             const { stdout, stderr } = server ? await withSsh(server, ask) : await ask(ssh);
             return stdout === "True" ? { done: true } : { waiting: stdout || stderr.trim() || "not ready" };
@@ -169,7 +178,11 @@ export async function machineArchitecture(ssh: SshConnection): Promise<Architect
     const known: Record<string, Architecture> = { x86_64: "amd64", aarch64: "arm64" };
     const architecture = known[stdout.trim()];
     if (!architecture) {
-        throw new RemoteError(ssh.machine, "check", `architecture ${stdout.trim()} is not supported; use amd64 or arm64`);
+        throw new RemoteError(
+            ssh.machine,
+            "check",
+            `architecture ${stdout.trim()} is not supported; use amd64 or arm64`,
+        );
     }
     return architecture;
 }

@@ -1,18 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
-import { kubectl, readyServer } from "../k3s/cluster-access";
+import { readyServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
-import { ports } from "../naming";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
-import { paths } from "./config";
+import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
+import { rollOutdated } from "./roll";
 
-export interface PatroniStateInputs {
-    cluster: string;
-    namespace: string;
-    /** Names of the instances' pods. */
-    instances: string[];
+export interface PatroniStateInputs extends ClusterLocation {
     dynamicConfig: DynamicConfig;
     /** Servers through which the cluster can be asked. */
     servers: MachineAccess[];
@@ -32,15 +28,6 @@ export interface ClusterStatus {
     redundant: boolean;
     members: number;
     healthyMembers: number;
-}
-
-/** One member as Patroni's `/cluster` reports it. */
-export interface Member {
-    name: string;
-    role: string;
-    state: string;
-    timeline?: number;
-    lag?: number | string;
 }
 
 /**
@@ -69,10 +56,12 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
 async function bringUp(inputs: PatroniStateInputs): Promise<ClusterStatus> {
     const server = await readyServer(inputs.servers);
     if (!server) {
-        throw new Error(`${inputs.cluster}: the Kubernetes API answers on no server; run the update again when it does`);
+        throw new Error(
+            `${inputs.cluster}: the Kubernetes API answers on no server; run the update again when it does`,
+        );
     }
     return withSsh(server, async (ssh) => {
-        const status = await step(inputs.cluster, "waiting for a primary, its replicas and a synchronous standby", () =>
+        const whole = () =>
             waitFor<ClusterStatus>(`cluster ${inputs.cluster}`, 300, async () => {
                 const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
                 if (typeof members === "string") {
@@ -80,7 +69,12 @@ async function bringUp(inputs: PatroniStateInputs): Promise<ClusterStatus> {
                 }
                 const found = summarise(members, inputs.instances.length);
                 return found.serving && found.redundant ? { done: found } : { waiting: JSON.stringify(members) };
-            }),
+            });
+        await rollOutdated(ssh, inputs, whole);
+        const status = await step(
+            inputs.cluster,
+            "waiting for a primary, its replicas and a synchronous standby",
+            whole,
         );
         await applyDynamicConfig(ssh, inputs);
         return status;
@@ -121,33 +115,4 @@ export function differences(wanted: unknown, held: unknown, path = ""): string[]
     return Object.entries(wanted).flatMap(([key, value]) =>
         differences(value, (held as Record<string, unknown> | undefined)?.[key], path === "" ? key : `${path}.${key}`),
     );
-}
-
-async function listMembers(ssh: SshConnection, inputs: PatroniStateInputs): Promise<Member[]> {
-    return (await askAnyInstance<{ members: Member[] }>(ssh, inputs, "GET", "/cluster")).members;
-}
-
-/** Asks Patroni's REST API from inside a pod, with the pod's own certificate; the first that answers. */
-async function askAnyInstance<Answer>(
-    ssh: SshConnection,
-    { namespace, instances }: PatroniStateInputs,
-    method: "GET" | "PATCH",
-    path: string,
-    body?: object,
-): Promise<Answer> {
-    const curl =
-        `curl --silent --show-error --fail-with-body --max-time 10 --request ${method} --cacert ${paths.tls}/patroni-ca.crt ` +
-        `--cert ${paths.tls}/tls.crt --key ${paths.tls}/tls.key ${body ? "--data @- " : ""}https://localhost:${ports.patroni}${path}`;
-    const failures: string[] = [];
-    for (const instance of instances) {
-        const answer = await kubectl(ssh, `-n ${namespace} exec -i ${instance} -- ${curl}`, {
-            allowFailure: true,
-            stdin: body ? JSON.stringify(body) : undefined,
-        });
-        if (answer.exitCode === 0) {
-            return JSON.parse(answer.stdout) as Answer;
-        }
-        failures.push(`${instance}: ${(answer.stderr || answer.stdout).trim().split("\n").pop()}`);
-    }
-    throw new Error(`Patroni answers on no instance: ${failures.join("; ")}`);
 }

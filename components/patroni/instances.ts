@@ -8,6 +8,8 @@ import { metadata, type PatroniClusterArgs } from "./patroni-cluster";
 export interface InstanceInputs {
     instances: { name: string; address: string }[];
     config: kubernetes.core.v1.ConfigMap;
+    /** Digest of the configuration without its dynamic part. */
+    configDigest: string;
     credentials: kubernetes.core.v1.Secret;
     tls: kubernetes.core.v1.Secret;
     etcdTls: kubernetes.core.v1.Secret;
@@ -24,7 +26,11 @@ export function createInstances(
     return new kubernetes.apps.v1.StatefulSet(
         `${name}-instances`,
         {
-            metadata: metadata(args, args.cluster),
+            metadata: {
+                ...metadata(args, args.cluster),
+                // PatroniState waits instead: with OnDelete it must restart outdated pods before they get ready.
+                annotations: { "pulumi.com/skipAwait": "true" },
+            },
             spec: {
                 serviceName: args.cluster,
                 replicas: args.instances,
@@ -34,7 +40,11 @@ export function createInstances(
                 selector: { matchLabels: podLabels },
                 persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
                 template: {
-                    metadata: { labels: podLabels },
+                    metadata: {
+                        labels: podLabels,
+                        // What Patroni reads only when it starts; its dynamic part is applied without a restart.
+                        annotations: { "postgres-ha/config": inputs.configDigest },
+                    },
                     spec: {
                         automountServiceAccountToken: false,
                         enableServiceLinks: false,
@@ -47,7 +57,10 @@ export function createInstances(
                         volumes: [
                             { name: "config", configMap: { name: inputs.config.metadata.name } },
                             { name: "tls", secret: { secretName: inputs.tls.metadata.name, defaultMode: 0o440 } },
-                            { name: "tls-etcd", secret: { secretName: inputs.etcdTls.metadata.name, defaultMode: 0o440 } },
+                            {
+                                name: "tls-etcd",
+                                secret: { secretName: inputs.etcdTls.metadata.name, defaultMode: 0o440 },
+                            },
                             // PostgreSQL's shared memory segments; the runtime's default of 64 MiB is too small, and
                             // the race for the leader lock needs it writable.
                             { name: "shared-memory", emptyDir: { medium: "Memory", sizeLimit: "512Mi" } },

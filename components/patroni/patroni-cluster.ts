@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
@@ -55,17 +56,13 @@ export class PatroniCluster extends pulumi.ComponentResource {
         const tls = createTls(name, args, this.instances, this, object);
         this.serverAuthority = tls.serverAuthority;
         this.patroniAuthority = tls.patroniAuthority;
+        const render = (dynamic: DynamicConfig) =>
+            renderPatroniConfig({ cluster: args.cluster, etcdHosts: args.etcd.hosts, dynamic });
         const config = new kubernetes.core.v1.ConfigMap(
             `${name}-config`,
             {
                 metadata: metadata(args, `${args.cluster}-patroni`),
-                data: {
-                    "patroni.yml": renderPatroniConfig({
-                        cluster: args.cluster,
-                        etcdHosts: args.etcd.hosts,
-                        dynamic: this.dynamicConfig,
-                    }),
-                },
+                data: { "patroni.yml": render(this.dynamicConfig) },
             },
             object,
         );
@@ -74,7 +71,13 @@ export class PatroniCluster extends pulumi.ComponentResource {
         this.statefulSet = createInstances(
             name,
             args,
-            { instances: this.instances, config, credentials: credentials.secret, ...tls.secrets },
+            {
+                instances: this.instances,
+                config,
+                configDigest: createHash("sha256").update(render({})).digest("hex").slice(0, 16),
+                credentials: credentials.secret,
+                ...tls.secrets,
+            },
             { ...object, dependsOn: [args.etcd.ready, ...services] },
         );
         this.registerOutputs({});
@@ -135,8 +138,16 @@ function createTls(
     object: pulumi.CustomResourceOptions,
 ): Tls {
     const child = { parent };
-    const serverAuthority = new CertificateAuthority(`${name}-ca`, { commonName: `${args.cluster} PostgreSQL CA` }, child);
-    const patroniAuthority = new CertificateAuthority(`${name}-api-ca`, { commonName: `${args.cluster} Patroni CA` }, child);
+    const serverAuthority = new CertificateAuthority(
+        `${name}-ca`,
+        { commonName: `${args.cluster} PostgreSQL CA` },
+        child,
+    );
+    const patroniAuthority = new CertificateAuthority(
+        `${name}-api-ca`,
+        { commonName: `${args.cluster} Patroni CA` },
+        child,
+    );
     const own = {
         dnsNames: ["localhost", ...instances.map((instance) => instance.name)],
         ipAddresses: ["127.0.0.1", ...instances.map((instance) => instance.address)],

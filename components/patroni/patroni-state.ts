@@ -10,7 +10,8 @@ export interface PatroniStateArgs {
     instances: string[];
     dynamicConfig: DynamicConfig;
     servers: Machine[];
-    template: string;
+    /** Changes when the pods' template does. */
+    template: pulumi.Input<string>;
 }
 
 /** The running cluster: its dynamic configuration as asked for, and what was seen of it last. */

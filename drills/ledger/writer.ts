@@ -44,7 +44,8 @@ export async function runWriter(options: WriterOptions): Promise<void> {
             (reason: unknown) => reason ?? new Error("unknown"),
         );
         const outcome = classify(error, waitCancelled);
-        record({ client, id, begin, end: now(), outcome, reason: (error as Error | undefined)?.message });
+        const reason = waitCancelled ? "the wait for the standby was cancelled" : (error as Error | undefined)?.message;
+        record({ client, id, begin, end: now(), outcome, reason });
         if (error !== undefined) {
             // A read-only server may stay one for ever: another connection leads elsewhere.
             session.close();

@@ -1,4 +1,4 @@
-import { condition, type Rule } from "./await-rules";
+import { condition, type Rule } from "./await-rule";
 import type { KubeObject } from "./kube-client";
 import { isMap, pluckNumber } from "./values";
 
@@ -41,6 +41,10 @@ function lookUp(value: unknown, steps: readonly string[]): unknown {
     }, value);
 }
 
+function textOf(value: unknown): string {
+    return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 function pathTest(expression: string): Test {
     const parsed = /^\{?(\.[^}=]*|[^}=.][^}=]*)\}?(?:=(.*))?$/.exec(expression);
     if (!parsed)
@@ -51,7 +55,7 @@ function pathTest(expression: string): Test {
     return (live) => {
         const found = lookUp(live, steps);
         const there = found !== undefined && found !== null;
-        if (!isStale(live) && there && (wanted === undefined || String(found) === wanted)) return undefined;
+        if (!isStale(live) && there && (wanted === undefined || textOf(found) === wanted)) return undefined;
         return `waiting for ${path}${wanted === undefined ? "" : `=${wanted}`}${there ? ` (found ${JSON.stringify(found)})` : ""}`;
     };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitForRule } from "./await-for";
-import { type Circumstances, type Rule, ruleFor, skipsAwait, type Verdict, type Wanted } from "./await-rules";
+import type { Circumstances, Rule, Verdict, Wanted } from "./await-rule";
+import { ruleFor, skipsAwait } from "./await-rules";
 import { ApiError, type KubeClient, type KubeObject, objectName, objectNamespace, Unreachable } from "./kube-client";
 import { annotation } from "./kube-objects";
 import { workloadProblems } from "./pod-problems";
@@ -110,7 +111,9 @@ async function refetched(client: KubeClient, live: KubeObject): Promise<KubeObje
     } catch (error) {
         if (error instanceof Unreachable || (error instanceof ApiError && error.status >= 500)) return live;
         if (error instanceof ApiError && error.status === 404) {
-            throw new Error(`${live.kind} ${objectName(live)} was deleted by someone else while waiting for it`);
+            throw new Error(`${live.kind} ${objectName(live)} was deleted by someone else while waiting for it`, {
+                cause: error,
+            });
         }
         throw error;
     }

@@ -26,7 +26,9 @@ export function programOf(request: { getInfo(): messages.ProgramInfo | undefined
     };
 }
 
-export function getRequiredPackages(request: messages.GetRequiredPackagesRequest): messages.GetRequiredPackagesResponse {
+export function getRequiredPackages(
+    request: messages.GetRequiredPackagesRequest,
+): messages.GetRequiredPackagesResponse {
     const required = installedPackages(programOf(request).directory).flatMap((manifest) => {
         const plugin = requiredPlugin(manifest);
         if (!plugin) return [];
@@ -84,4 +86,3 @@ export async function about(request: messages.AboutRequest): Promise<messages.Ab
     metadata.set("languageHost", introduce(LANGUAGE_HOST));
     return response;
 }
-

@@ -1,4 +1,4 @@
-import { condition } from "./await-rules";
+import { condition } from "./await-rule";
 import type { KubeClient, KubeObject } from "./kube-client";
 import { pluckMap, pluckMaps, pluckNumber, pluckText, type PropertyMap } from "./values";
 

@@ -152,7 +152,8 @@ func (n *node) become(ctx context.Context) error {
 	if n.server {
 		n.balancer.setOwn(n.NodeIP + ":6443")
 		_, err := kubectl(ctx, "labelling the node", "", "label", "node", n.NodeName, "--overwrite",
-			"node-role.kubernetes.io/control-plane=true", "node-role.kubernetes.io/etcd=true")
+			"node-role.kubernetes.io/control-plane=true", "node-role.kubernetes.io/etcd=true",
+			"node.kubernetes.io/exclude-from-external-load-balancers-") // kubeadm's; k3s has none
 		if err != nil {
 			return err
 		}

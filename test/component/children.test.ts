@@ -90,7 +90,9 @@ describe("the resources of the dev stack", () => {
     before(async () => ({ resources } = await devStack()));
 
     it("are exactly these, each below its component", () => {
-        const found = resources.map((resource) => `${kind(resource)} ${resource.name} < ${nameOf(resource.parent) || "(none)"}`);
+        const found = resources.map(
+            (resource) => `${kind(resource)} ${resource.name} < ${nameOf(resource.parent) || "(none)"}`,
+        );
         assert.deepEqual(found.sort(), [...expected].sort());
     });
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { utils } from "ssh2";
-import { parse, parseDocument, type YAMLMap } from "yaml";
-import type { PostgresHAArgs } from "../../components/postgres-ha-args";
+import { parse } from "yaml";
+import { defaults, type PostgresHAArgs } from "../../components/postgres-ha-args";
 import { toArguments } from "../../stacks/config";
 import { leaks } from "./leaks";
 import type { Recorded } from "./mocks";
@@ -26,16 +26,23 @@ function settings(stack: string): Record<string, unknown> {
 const argumentsOf = (stack: string): Promise<PostgresHAArgs> =>
     toArguments(stack, settings(stack), [], pulumi.secret(privateKey));
 
-const count = (resources: Recorded[], wanted: string): number => resources.filter((each) => kind(each) === wanted).length;
+const count = (resources: Recorded[], wanted: string): number =>
+    resources.filter((each) => kind(each) === wanted).length;
 
 const replicas = (resources: Recorded[], name: string): number =>
     (find(resources, "StatefulSet", name).inputs["spec"] as { replicas: number }).replicas;
 
 describe("the settings of the dev stack", () => {
-    it("are the arguments that the other tests use", async () => {
-        const { haproxy, kubernetes, ...args } = await argumentsOf("dev");
-        assert.deepEqual(args, devArguments());
-        assert.deepEqual([haproxy, kubernetes], [{}, { apiAddress: "172.30.0.11" }]);
+    it("are the arguments that the other tests use, in a subnet of their own", async () => {
+        const { haproxy, kubernetes, machines, ...args } = await argumentsOf("dev");
+        const { machines: others, ...rest } = devArguments();
+        assert.deepEqual(args, rest);
+        assert.equal(machines.provider, "docker");
+        assert.deepEqual(
+            machines.machines.map(({ name }) => name),
+            others.machines.map(({ name }) => name),
+        );
+        assert.deepEqual([haproxy, kubernetes], [{}, { apiAddress: machines.machines[0]?.address }]);
     });
 });
 
@@ -81,16 +88,13 @@ describe("a preview of the production stack", () => {
 
     it("is of five hosts, three servers and two agents, with three members and three instances", () => {
         const nodes = resources.filter((each) => kind(each) === "K3sNode");
-        assert.deepEqual(
-            nodes.map(({ name, inputs }) => `${name} ${String(inputs["role"])}`).sort(),
-            [
-                "postgres-k3s-db-1 server",
-                "postgres-k3s-db-2 server",
-                "postgres-k3s-db-3 server",
-                "postgres-k3s-db-4 agent",
-                "postgres-k3s-db-5 agent",
-            ],
-        );
+        assert.deepEqual(nodes.map(({ name, inputs }) => `${name} ${String(inputs["role"])}`).sort(), [
+            "postgres-k3s-db-1 server",
+            "postgres-k3s-db-2 server",
+            "postgres-k3s-db-3 server",
+            "postgres-k3s-db-4 agent",
+            "postgres-k3s-db-5 agent",
+        ]);
         assert.equal(replicas(resources, "postgres-etcd-members"), 3);
         assert.equal(replicas(resources, "postgres-patroni-instances"), 3);
     });
@@ -98,7 +102,10 @@ describe("a preview of the production stack", () => {
     it("uses the private addresses between the hosts and the public ones for clients", () => {
         const { dnsNames, ipAddresses } = find(resources, "Certificate", "postgres-patroni-server").inputs;
         for (const last of [21, 22, 23, 24, 25]) {
-            assert.ok((ipAddresses as string[]).includes(`198.51.100.${last}`) && (ipAddresses as string[]).includes(`192.0.2.${last}`));
+            assert.ok(
+                (ipAddresses as string[]).includes(`198.51.100.${last}`) &&
+                    (ipAddresses as string[]).includes(`192.0.2.${last}`),
+            );
         }
         assert.ok((dnsNames as string[]).includes("db-5"));
     });
@@ -118,27 +125,36 @@ describe("the settings of staging and production", () => {
 
     it("of production show every key there is", async () => {
         const args = await argumentsOf("production");
-        const { defaults } = await import("../../components/postgres-ha-args");
         const shown = settings("production");
         for (const [group, fields] of Object.entries(defaults)) {
             const keys = typeof fields === "object" ? Object.keys(fields) : [];
             const missing = keys.filter((key) => !(key in (shown[group] as object)));
             assert.deepEqual(missing, [], group);
         }
-        assert.deepEqual(Object.keys(args.kubernetes ?? {}).sort(), ["apiAddress", "interface", "podCidr", "serviceCidr", "servers"]);
+        assert.deepEqual(Object.keys(args.kubernetes ?? {}).sort(), [
+            "apiAddress",
+            "interface",
+            "podCidr",
+            "servers",
+            "serviceCidr",
+        ]);
     });
 
-    it("of production explain every key right above it, or the list it is in", () => {
-        const lines = text("production").split("\n");
-        const { contents } = parseDocument<YAMLMap>(text("production"));
-        assert.ok(contents);
-        const explained = (line: number): boolean => /^\s*#/.test(lines[line - 1] ?? "") || / .*:$/.test(lines[line - 1] ?? "");
-        const bare = lines.flatMap((line, index) => {
-            const key = /^ {2,6}(?!- )([\w:-]+):/.exec(line)?.[1];
-            const inList = /^ {8}/.test(line);
-            return key === undefined || inList || explained(index) ? [] : [`${index + 1}: ${key}`];
-        });
-        // Left are keys whose group's comment explains all of it.
-        assert.deepEqual(bare.filter((entry) => !/work_mem|effective_cache_size|random_page_cost/.test(entry)), []);
+    it("of each stack explain every key in the lines above it", () => {
+        for (const stack of ["dev", "staging", "production"]) {
+            const lines = text(stack).split("\n");
+            const bare = lines.filter((line, index) => {
+                const isKey = /^ {2,6}[\w:-]+:/.test(line);
+                return isKey && !/^\s*#/.test(lines[index - 1] ?? "");
+            });
+            // The user's own parameters are PostgreSQL's to explain.
+            assert.deepEqual(
+                bare
+                    .map((line) => line.trim())
+                    .filter((line) => !/^(work_mem|effective_cache_size|random_page_cost):/.test(line)),
+                [],
+                stack,
+            );
+        }
     });
 });

@@ -93,9 +93,7 @@ interface Monitor {
 }
 
 export const isSecretOnWire = (value: unknown): value is { value: unknown } =>
-    typeof value === "object" &&
-    value !== null &&
-    (value as Record<string, unknown>)[signatureKey] === secretSignature;
+    typeof value === "object" && value !== null && (value as Record<string, unknown>)[signatureKey] === secretSignature;
 
 export function unwrapped(value: unknown): unknown {
     if (isSecretOnWire(value)) {
@@ -126,7 +124,8 @@ export async function deploy<Result>(
     );
     record(pulumi.runtime.getMonitor() as unknown as Monitor, resources);
     const result = await build();
-    await pulumi.runtime.waitForRPCs();
+    // Public in the SDK's JavaScript, left out of its types.
+    await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
     return { result, resources };
 }
 
@@ -137,7 +136,10 @@ function answer(type: string, name: string, resources: Recorded[], options: Depl
     const secret = new Set(sent?.additionalSecretOutputs);
     const state = Object.entries({ ...sent?.wire, ...made }).map(([field, value]): [string, unknown] => {
         const plain = unwrapped(value);
-        return [field, secret.has(field) || JSON.stringify(value).includes(secretSignature) ? pulumi.secret(plain) : plain];
+        return [
+            field,
+            secret.has(field) || JSON.stringify(value).includes(secretSignature) ? pulumi.secret(plain) : plain,
+        ];
     });
     return { id: known ? `${name}-id` : undefined, state: Object.fromEntries(state) };
 }

@@ -109,7 +109,10 @@ describe("the Kubernetes objects of the dev stack", () => {
 
     it("lead applications in the cluster through the proxies, the one on their own node first", () => {
         const selector = metadata(find(resources, "DaemonSet", "postgres-haproxy-proxies")).labels;
-        for (const [suffix, targetPort] of [["rw", 5432], ["ro", 5433]] as const) {
+        for (const [suffix, targetPort] of [
+            ["rw", 5432],
+            ["ro", 5433],
+        ] as const) {
             assert.deepEqual(serviceSpec(find(resources, "Service", `postgres-haproxy-${suffix}`)), {
                 selector,
                 trafficDistribution: "PreferSameNode",
@@ -123,7 +126,11 @@ describe("the Kubernetes objects of the dev stack", () => {
         const config = parse(data["patroni.yml"] ?? "") as { etcd3: { hosts: string[] }; bootstrap: { dcs: object } };
         assert.deepEqual(config.etcd3.hosts, ["10.43.0.32:2379", "10.43.0.33:2379", "10.43.0.34:2379"]);
         const state = find(resources, "PatroniState", "postgres-state").inputs;
-        assert.deepEqual(config.bootstrap.dcs, state["dynamicConfig"], "what is bootstrapped is what is enforced later");
+        assert.deepEqual(
+            config.bootstrap.dcs,
+            state["dynamicConfig"],
+            "what is bootstrapped is what is enforced later",
+        );
         assert.deepEqual(state["instances"], ["postgres-0", "postgres-1", "postgres-2"]);
         assert.equal(state["namespace"], "postgres");
     });
@@ -134,7 +141,8 @@ describe("the Kubernetes objects of the dev stack", () => {
             assert.ok(config["haproxy.cfg"]?.includes(`server postgres-${index} 10.43.0.${64 + index}:5432 `));
         }
         assert.equal(config["ca.crt"], "PUBLIC-postgres-patroni-api-ca-certificate");
-        const { spec } = find(resources, "DaemonSet", "postgres-haproxy-proxies").inputs as unknown as types.output.apps.v1.DaemonSet;
+        const { spec } = find(resources, "DaemonSet", "postgres-haproxy-proxies")
+            .inputs as unknown as types.output.apps.v1.DaemonSet;
         assert.match(spec.template.metadata.annotations["postgres-ha/config"] ?? "", /^[0-9a-f]{16}$/);
     });
 

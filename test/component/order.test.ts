@@ -33,7 +33,9 @@ describe("the order of the dev stack", () => {
 
     it("talks to the cluster when all its nodes are there", () => {
         for (const number of [1, 2, 3]) {
-            assert.ok(dependencies("kubernetes", "postgres-k3s-provider").includes(`K3sNode postgres-k3s-machine-${number}`));
+            assert.ok(
+                dependencies("kubernetes", "postgres-k3s-provider").includes(`K3sNode postgres-k3s-machine-${number}`),
+            );
         }
     });
 
@@ -41,23 +43,36 @@ describe("the order of the dev stack", () => {
         for (const namespace of ["postgres-namespace", "postgres-proxy-namespace"]) {
             const found = dependencies("Namespace", namespace);
             for (const number of [1, 2, 3]) {
-                assert.ok(found.includes(`NodeImages postgres-images-machine-${number}`), `${namespace}: ${found.join()}`);
+                assert.ok(
+                    found.includes(`NodeImages postgres-images-machine-${number}`),
+                    `${namespace}: ${found.join()}`,
+                );
             }
         }
         for (const image of ["etcd", "patroni", "haproxy"]) {
-            assert.ok(dependencies("NodeImages", "postgres-images-machine-1").includes(`Image postgres-images-${image}`));
+            assert.ok(
+                dependencies("NodeImages", "postgres-images-machine-1").includes(`Image postgres-images-${image}`),
+            );
         }
     });
 
     it("starts PostgreSQL when etcd is there, and looks at the cluster last", () => {
-        assert.ok(dependencies("StatefulSet", "postgres-patroni-instances").includes("StatefulSet postgres-etcd-members"));
+        assert.ok(
+            dependencies("StatefulSet", "postgres-patroni-instances").includes("StatefulSet postgres-etcd-members"),
+        );
         const last = dependencies("PatroniState", "postgres-state");
-        assert.ok(last.includes("StatefulSet postgres-patroni-instances") && last.includes("DaemonSet postgres-haproxy-proxies"));
+        assert.ok(
+            last.includes("StatefulSet postgres-patroni-instances") &&
+                last.includes("DaemonSet postgres-haproxy-proxies"),
+        );
     });
 
     it("has the addresses of members and instances before their pods", () => {
         for (const [set, services] of [
-            ["postgres-etcd-members", ["postgres-etcd-0", "postgres-etcd-1", "postgres-etcd-2", "postgres-etcd-headless"]],
+            [
+                "postgres-etcd-members",
+                ["postgres-etcd-0", "postgres-etcd-1", "postgres-etcd-2", "postgres-etcd-headless"],
+            ],
             ["postgres-patroni-instances", ["postgres-patroni-0", "postgres-patroni-2", "postgres-patroni-headless"]],
         ] as const) {
             const found = dependencies("StatefulSet", set);

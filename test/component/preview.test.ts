@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { ValidationError } from "../../components/validation";
-import type { PostgresHA } from "../../components/postgres-ha";
-import { isKnown, valueOf, type Deployment, type Recorded } from "./mocks";
+import { PostgresHA } from "../../components/postgres-ha";
+import { deploy, isKnown, valueOf, type Deployment, type Recorded } from "./mocks";
 import { deployPostgres, devArguments, devStack, find, objects } from "./stack";
 
 const identity = ({ urn }: Recorded): string => urn;
@@ -27,12 +27,19 @@ describe("a first preview of the dev stack, where nothing is known yet", () => {
     });
 
     it("knows where the entries will be", () => {
-        assert.deepEqual(preview.result.endpoints.readWrite, ["172.30.0.11:5432", "172.30.0.12:5432", "172.30.0.13:5432"]);
+        assert.deepEqual(preview.result.endpoints.readWrite, [
+            "172.30.0.11:5432",
+            "172.30.0.12:5432",
+            "172.30.0.13:5432",
+        ]);
     });
 
     it("knows the names of all objects", () => {
         const names = objects(preview.resources).map(({ inputs }) => (inputs["metadata"] as { name: string }).name);
-        assert.ok(names.every((name) => /^postgres(-[a-z0-9-]+)?$/.test(name)), names.join());
+        assert.ok(
+            names.every((name) => /^postgres(-[a-z0-9-]+)?$/.test(name)),
+            names.join(),
+        );
     });
 });
 
@@ -76,7 +83,9 @@ describe("a fourth machine, added as an agent", () => {
     });
 
     it("adds its own resources and neither renames nor removes any", () => {
-        const added = after4.filter((resource) => !before4.some(({ urn }) => urn === resource.urn)).map(({ name }) => name);
+        const added = after4
+            .filter((resource) => !before4.some(({ urn }) => urn === resource.urn))
+            .map(({ name }) => name);
         assert.deepEqual(added.sort(), [
             "postgres-images-machine-4",
             "postgres-k3s-machine-4",
@@ -112,28 +121,24 @@ describe("a fourth machine, added as an agent", () => {
 });
 
 describe("arguments that cannot work", () => {
-    it("are refused before any resource is made", async () => {
+    it("are refused before anything is made: all that is registered is the empty component", async () => {
         const args = { ...devArguments(), etcd: { members: 4 }, recovery: { objective: { rto: 1 } } };
         let refused: unknown;
-        const { resources } = await (async () => {
-            const { deploy } = await import("./mocks");
-            const { PostgresHA } = await import("../../components/postgres-ha");
-            return deploy(() => {
-                try {
-                    new PostgresHA("postgres", args);
-                } catch (error) {
-                    refused = error;
-                }
-            });
-        })();
+        const { resources } = await deploy(() => {
+            try {
+                new PostgresHA("postgres", args);
+            } catch (error) {
+                refused = error;
+            }
+        });
         assert.ok(refused instanceof ValidationError);
         assert.deepEqual(
             refused.problems.map(({ path }) => path),
             ["etcd.members", "etcd.members", "recovery.objective.rto"],
         );
         assert.deepEqual(
-            resources.filter(({ custom }) => custom).map(({ name }) => name),
-            [],
+            resources.map(({ type, custom }) => [type, custom]),
+            [["postgresha:index:PostgresHA", false]],
         );
     });
 });

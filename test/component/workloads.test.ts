@@ -19,7 +19,11 @@ describe("the workloads of the dev stack", () => {
     const stateful = () => [etcd(), postgresql()];
 
     it("have one container each, of an image with a digest for a tag that is never pulled anew", () => {
-        for (const [name, set] of [["etcd", etcd()], ["patroni", postgresql()], ["haproxy", haproxy()]] as const) {
+        for (const [name, set] of [
+            ["etcd", etcd()],
+            ["patroni", postgresql()],
+            ["haproxy", haproxy()],
+        ] as const) {
             assert.equal(podOf(set).containers.length, 1);
             assert.match(containerOf(set).image, new RegExp(`^docker\\.io/postgres-ha/${name}:[0-9a-f]{16}$`));
             assert.equal(containerOf(set).imagePullPolicy, "IfNotPresent");
@@ -27,7 +31,9 @@ describe("the workloads of the dev stack", () => {
     });
 
     it("use the images that are put on the nodes", () => {
-        const images = ["etcd", "patroni", "haproxy"].map((name) => find(resources, "Image", `postgres-images-${name}`).inputs);
+        const images = ["etcd", "patroni", "haproxy"].map(
+            (name) => find(resources, "Image", `postgres-images-${name}`).inputs,
+        );
         assert.deepEqual(
             images.map(({ reference }) => reference),
             all().map((set) => containerOf(set).image),
@@ -76,7 +82,10 @@ describe("the workloads of the dev stack", () => {
         for (const set of stateful()) {
             assert.equal(set.spec.podManagementPolicy, "Parallel");
             assert.equal(set.spec.replicas, 3);
-            assert.deepEqual(set.spec.persistentVolumeClaimRetentionPolicy, { whenDeleted: "Retain", whenScaled: "Retain" });
+            assert.deepEqual(set.spec.persistentVolumeClaimRetentionPolicy, {
+                whenDeleted: "Retain",
+                whenScaled: "Retain",
+            });
             assert.equal(set.spec.volumeClaimTemplates[0]?.metadata.name, "data");
         }
         const storage = stateful().map((set) => set.spec.volumeClaimTemplates[0]?.spec.resources.requests?.["storage"]);
@@ -86,7 +95,10 @@ describe("the workloads of the dev stack", () => {
     it("restart PostgreSQL only by Patroni's order, etcd and HAProxy one after another", () => {
         assert.equal(postgresql().spec.updateStrategy.type, "OnDelete");
         assert.equal(etcd().spec.updateStrategy.type, "RollingUpdate");
-        assert.deepEqual(haproxy().spec.updateStrategy, { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } });
+        assert.deepEqual(haproxy().spec.updateStrategy, {
+            type: "RollingUpdate",
+            rollingUpdate: { maxUnavailable: 1 },
+        });
     });
 
     it("ask for the CPU and memory of the dev profile, limit memory, and never throttle", () => {
@@ -107,7 +119,9 @@ describe("the workloads of the dev stack", () => {
             { name: "stats", containerPort: 8404, hostPort: 8404 },
         ]);
         assert.deepEqual(podOf(haproxy()).tolerations, [{ operator: "Exists" }]);
-        assert.ok(stateful().every((set) => (containerOf(set).ports ?? []).every(({ hostPort }) => hostPort === undefined)));
+        assert.ok(
+            stateful().every((set) => (containerOf(set).ports ?? []).every(({ hostPort }) => hostPort === undefined)),
+        );
     });
 
     it("give PostgreSQL and HAProxy no access to the Kubernetes API", () => {
@@ -122,13 +136,19 @@ describe("the workloads of the dev stack", () => {
             { apiGroups: [""], resources: ["configmaps"], verbs: ["create"] },
         ]);
         const binding = find(resources, "RoleBinding", "postgres-etcd-marker").inputs;
-        assert.deepEqual(binding["subjects"], [{ kind: "ServiceAccount", name: "postgres-etcd", namespace: "postgres" }]);
+        assert.deepEqual(binding["subjects"], [
+            { kind: "ServiceAccount", name: "postgres-etcd", namespace: "postgres" },
+        ]);
         assert.equal(podOf(etcd()).serviceAccountName, "postgres-etcd");
     });
 
     it("restart a member of etcd for its own health alone, never for a lost quorum", () => {
         assert.deepEqual(containerOf(etcd()).livenessProbe.httpGet, { path: "/livez", port: 2381 });
-        assert.deepEqual(containerOf(postgresql()).livenessProbe.httpGet, { path: "/liveness", port: 8008, scheme: "HTTPS" });
+        assert.deepEqual(containerOf(postgresql()).livenessProbe.httpGet, {
+            path: "/liveness",
+            port: 8008,
+            scheme: "HTTPS",
+        });
         assert.deepEqual(containerOf(haproxy()).livenessProbe.httpGet, { path: "/healthz", port: 8404 });
     });
 
@@ -147,7 +167,10 @@ describe("the workloads of the dev stack", () => {
     });
 
     it("are voluntarily disrupted one at a time", () => {
-        for (const [name, set] of [["postgres-etcd-budget", etcd()], ["postgres-patroni-budget", postgresql()]] as const) {
+        for (const [name, set] of [
+            ["postgres-etcd-budget", etcd()],
+            ["postgres-patroni-budget", postgresql()],
+        ] as const) {
             assert.deepEqual(find(resources, "PodDisruptionBudget", name).inputs["spec"], {
                 maxUnavailable: 1,
                 selector: set.spec.selector,
@@ -157,9 +180,15 @@ describe("the workloads of the dev stack", () => {
 
     it("mount only what exists: Secrets, ConfigMaps and volumes of the same names", () => {
         const metadata = (resource: Recorded) => resource.inputs["metadata"] as { name: string; namespace?: string };
-        const names = (wanted: string) => objects(resources).filter((each) => kind(each) === wanted).map((each) => metadata(each).name);
+        const names = (wanted: string) =>
+            objects(resources)
+                .filter((each) => kind(each) === wanted)
+                .map((each) => metadata(each).name);
         for (const set of all()) {
-            const volumes = [...podOf(set).volumes.map(({ name }) => name), ...(set.spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name)];
+            const volumes = [
+                ...podOf(set).volumes.map(({ name }) => name),
+                ...(set.spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
+            ];
             const mounted = containerOf(set).volumeMounts.map(({ name }) => name);
             assert.deepEqual([...new Set(mounted)].sort(), [...volumes].sort());
             for (const { secret, configMap } of podOf(set).volumes) {

@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 import { waitForRule } from "../../offline/engine/await-for";
-import { type Circumstances, ruleFor, type Verdict } from "../../offline/engine/await-rules";
+import type { Circumstances, Verdict } from "../../offline/engine/await-rule";
+import { ruleFor } from "../../offline/engine/await-rules";
 import type { KubeObject } from "../../offline/engine/kube-client";
 import { driftedInputs } from "../../offline/engine/kube-drift";
 import type { PropertyMap } from "../../offline/engine/values";

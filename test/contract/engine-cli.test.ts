@@ -110,7 +110,9 @@ describe("the real pulumi CLI over the stand-ins", function () {
         const found = [
             ...output.matchAll(/^\s+[+~-]*\s*(\d+) (created?|updated?|deleted?|unchanged|to create|to update)/gm),
         ];
-        return { output, changes: Object.fromEntries(found.map(([, count, what]) => [what, Number(count)])) };
+        const changes: Record<string, number> = {};
+        for (const [, count, what] of found) changes[String(what)] = Number(count);
+        return { output, changes };
     }
 
     before(async function () {

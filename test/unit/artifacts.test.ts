@@ -113,7 +113,10 @@ describe("a released file from the project's own release", () => {
     });
 
     it("has another name for arm64", async () => {
-        answers = { [`${release}/k3s-arm64`]: "arm", [`${release}/sha256sum-arm64.txt`]: `${sha256("arm")}  k3s-arm64\n` };
+        answers = {
+            [`${release}/k3s-arm64`]: "arm",
+            [`${release}/sha256sum-arm64.txt`]: `${sha256("arm")}  k3s-arm64\n`,
+        };
         assert.equal((await artifact("k3s", "arm64")).sha256, sha256("arm"));
     });
 
@@ -131,7 +134,10 @@ describe("a released file from the project's own release", () => {
 
     it("that cannot be reached leads to the air-gap folder", async () => {
         globalThis.fetch = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("ENOTFOUND") }));
-        await assert.rejects(artifact("k3s", "amd64"), /cannot be reached \(Error: ENOTFOUND\); .* set POSTGRES_HA_ARTIFACTS to a folder/);
+        await assert.rejects(
+            artifact("k3s", "amd64"),
+            /cannot be reached \(Error: ENOTFOUND\); .* set POSTGRES_HA_ARTIFACTS to a folder/,
+        );
     });
 
     it("that is not there says the address and the status", async () => {

@@ -18,7 +18,7 @@ describe("digest of an image's contents", () => {
 
     afterEach(() => rmSync(root, { recursive: true }));
 
-    const changes = (what: string, change: () => void): void =>
+    const changes = (what: string, change: () => void): Mocha.Test =>
         it(`changes with ${what}`, () => {
             const before = contentDigest(folder);
             change();

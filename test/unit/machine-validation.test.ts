@@ -41,8 +41,8 @@ describe("docker machines", () => {
         }
     });
 
-    it("need an address inside it that is neither its first nor the bridge's own", () => {
-        for (const address of ["172.30.0.0", "172.30.0.1", "172.30.1.11", "machine", ""]) {
+    it("need an address inside it that is neither its first or last nor the bridge's own", () => {
+        for (const address of ["172.30.0.0", "172.30.0.1", "172.30.0.255", "172.30.1.11", "machine", ""]) {
             assert.deepEqual(complaints({ machines: docker("172.30.0.0/24", ...three, ["d", address]) }), [
                 `machines.machines[3].address: "${address}" is no address for a machine in 172.30.0.0/24`,
             ]);
@@ -120,7 +120,9 @@ describe("addresses of pods and Services", () => {
 describe("sizes of volumes and memory", () => {
     it("are refused when they are none, with an example", () => {
         assert.deepEqual(complaints({ etcd: { storage: "2GB" } }), ['etcd.storage: "2GB" is no size; write it as 1Gi']);
-        assert.deepEqual(complaints({ postgres: { storage: "lots" } }), ['postgres.storage: "lots" is no size; write it as 2Gi']);
+        assert.deepEqual(complaints({ postgres: { storage: "lots" } }), [
+            'postgres.storage: "lots" is no size; write it as 2Gi',
+        ]);
         assert.deepEqual(complaints({ postgres: { sharedBuffers: "256Mi" } }), [
             'postgres.sharedBuffers: "256Mi" is no size; write it as 16MB',
         ]);
@@ -130,8 +132,12 @@ describe("sizes of volumes and memory", () => {
     });
 
     it("are refused when they are too small, with the least", () => {
-        assert.deepEqual(complaints({ etcd: { storage: "512Mi" } }), ['etcd.storage: "512Mi" is too small; 1Gi is the least']);
-        assert.deepEqual(complaints({ postgres: { storage: "1Gi" } }), ['postgres.storage: "1Gi" is too small; 2Gi is the least']);
+        assert.deepEqual(complaints({ etcd: { storage: "512Mi" } }), [
+            'etcd.storage: "512Mi" is too small; 1Gi is the least',
+        ]);
+        assert.deepEqual(complaints({ postgres: { storage: "1Gi" } }), [
+            'postgres.storage: "1Gi" is too small; 2Gi is the least',
+        ]);
         assert.deepEqual(complaints({ etcd: { resources: { cpu: "100m", memory: "64Mi" } } }), [
             'etcd.resources.memory: "64Mi" is too small; 128Mi is the least',
         ]);
@@ -153,6 +159,8 @@ describe("sizes of volumes and memory", () => {
 
     it("of an instance's memory are at least 512Mi", () => {
         const postgres = { sharedBuffers: "16MB", resources: { cpu: "1", memory: "256Mi" } };
-        assert.deepEqual(complaints({ postgres }), ['postgres.resources.memory: "256Mi" is too small; 512Mi is the least']);
+        assert.deepEqual(complaints({ postgres }), [
+            'postgres.resources.memory: "256Mi" is too small; 512Mi is the least',
+        ]);
     });
 });

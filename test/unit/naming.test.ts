@@ -18,13 +18,17 @@ describe("names", () => {
             fc.property(label, (cluster) => {
                 const names = serviceNames(cluster);
                 assert.equal(new Set(names).size, names.length);
-                assert.ok([...names, naming.proxyNamespace(cluster), naming.databaseNamespace(cluster)].every(isDnsLabel));
+                assert.ok(
+                    [...names, naming.proxyNamespace(cluster), naming.databaseNamespace(cluster)].every(isDnsLabel),
+                );
             }),
         );
     });
 
     it("of the two namespaces differ, because their pod security does", () => {
-        fc.assert(fc.property(label, (cluster) => naming.databaseNamespace(cluster) !== naming.proxyNamespace(cluster)));
+        fc.assert(
+            fc.property(label, (cluster) => naming.databaseNamespace(cluster) !== naming.proxyNamespace(cluster)),
+        );
     });
 
     it("of docker machines differ by machine, and are names docker accepts", () => {

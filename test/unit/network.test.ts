@@ -25,7 +25,16 @@ describe("IPv4 arithmetic", () => {
     it("reads addresses as numbers and refuses what is none", () => {
         assert.equal(parseIpv4("10.43.0.1"), 0x0a2b0001);
         assert.equal(parseIpv4("255.255.255.255"), 2 ** 32 - 1);
-        for (const text of ["", "10.43.0", "10.43.0.256", "10.43.0.1.2", "10.43.0.x", " 10.43.0.1", "10.43.0.1\n", "-1.0.0.0"]) {
+        for (const text of [
+            "",
+            "10.43.0",
+            "10.43.0.256",
+            "10.43.0.1.2",
+            "10.43.0.x",
+            " 10.43.0.1",
+            "10.43.0.1\n",
+            "-1.0.0.0",
+        ]) {
             assert.equal(parseIpv4(text), undefined, JSON.stringify(text));
         }
     });
@@ -39,7 +48,15 @@ describe("IPv4 arithmetic", () => {
     });
 
     it("refuses blocks with host bits, without a length, or with one above 32", () => {
-        for (const text of ["10.43.0.1/16", "10.43.0.0", "10.43.0.0/", "10.43.0.0/33", "10.43.0.0/16/8", "10.43.0.0/-1", "/16"]) {
+        for (const text of [
+            "10.43.0.1/16",
+            "10.43.0.0",
+            "10.43.0.0/",
+            "10.43.0.0/33",
+            "10.43.0.0/16/8",
+            "10.43.0.0/-1",
+            "/16",
+        ]) {
             assert.equal(parseCidr(text), undefined, text);
         }
     });

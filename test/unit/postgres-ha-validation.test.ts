@@ -7,7 +7,10 @@ import { acceptedArguments, complaints, normalised, problemsOf } from "./validat
 const machines = (count: number): PostgresHAArgs["machines"] => ({
     provider: "docker",
     subnet: "172.30.0.0/24",
-    machines: Array.from({ length: count }, (_, index) => ({ name: `machine-${index + 1}`, address: `172.30.0.${index + 11}` })),
+    machines: Array.from({ length: count }, (_, index) => ({
+        name: `machine-${index + 1}`,
+        address: `172.30.0.${index + 11}`,
+    })),
 });
 
 describe("the arguments of PostgresHA", () => {
@@ -16,7 +19,10 @@ describe("the arguments of PostgresHA", () => {
     });
 
     it("keep what is given, each field on its own", () => {
-        const { postgres, etcd, recovery } = normalised({ postgres: { maxConnections: 50 }, recovery: { objective: { rto: 60 } } });
+        const { postgres, etcd, recovery } = normalised({
+            postgres: { maxConnections: 50 },
+            recovery: { objective: { rto: 60 } },
+        });
         assert.deepEqual(postgres, { ...defaults.postgres, maxConnections: 50 });
         assert.deepEqual(etcd, defaults.etcd);
         assert.deepEqual(recovery, { objective: { rto: 60, rpo: 0 } });
@@ -65,7 +71,10 @@ describe("the arguments of PostgresHA", () => {
     });
 
     it("are counted in good English", () => {
-        assert.throws(() => normalise({ ...acceptedArguments(), stack: "" }), /^ValidationError: PostgresHA: 1 problem; nothing/);
+        assert.throws(
+            () => normalise({ ...acceptedArguments(), stack: "" }),
+            /^ValidationError: PostgresHA: 1 problem; nothing/,
+        );
     });
 });
 
@@ -82,7 +91,8 @@ describe("names", () => {
     });
 
     it("of database and owner are PostgreSQL's, and none that the stack uses itself", () => {
-        const remedy = "cannot be used; lower-case letters, digits and underscores, and not postgres, template0, template1, replicator, rewind";
+        const remedy =
+            "cannot be used; lower-case letters, digits and underscores, and not postgres, template0, template1, replicator, rewind";
         for (const name of ["App", "1app", "a-b", "", "postgres", "replicator", "a".repeat(64), "app'; --", "a b"]) {
             assert.deepEqual(complaints({ database: { name } }), [`database.name: "${name}" ${remedy}`]);
             assert.deepEqual(complaints({ database: { owner: name } }), [`database.owner: "${name}" ${remedy}`]);
@@ -108,11 +118,15 @@ describe("counts", () => {
     });
 
     it("refuses more etcd members than machines", () => {
-        assert.deepEqual(etcd(5, 3), ["etcd.members: 5 members on 3 machines would share one; add machines or use fewer members"]);
+        assert.deepEqual(etcd(5, 3), [
+            "etcd.members: 5 members on 3 machines would share one; add machines or use fewer members",
+        ]);
     });
 
     it("accepts exactly 3, 5 and 7 etcd members on enough machines", () => {
-        const accepted = Array.from({ length: 12 }, (_, members) => members).filter((members) => etcd(members).length === 0);
+        const accepted = Array.from({ length: 12 }, (_, members) => members).filter(
+            (members) => etcd(members).length === 0,
+        );
         assert.deepEqual(accepted, [3, 5, 7]);
     });
 

@@ -117,7 +117,10 @@ describe("illegal timers", () => {
             problems.map(({ path }) => path),
             ["recovery.timers.patroni"],
         );
-        assert.match(problems[0]?.message ?? "", /\(21 s\) must not exceed ttl \(20 s\).*raise ttl or lower retryTimeout$/);
+        assert.match(
+            problems[0]?.message ?? "",
+            /\(21 s\) must not exceed ttl \(20 s\).*raise ttl or lower retryTimeout$/,
+        );
     });
 
     it("are refused when an etcd election is shorter than five heartbeats", () => {

@@ -33,7 +33,8 @@ const volumes = { rancher: "/var/lib/rancher", kubelet: "/var/lib/kubelet", log:
 /** A machine as a container that boots systemd and is reached over SSH, exactly as a VM is. */
 export const provider: StepProvider<DockerMachineInputs, DockerMachineOutputs> = {
     async create(inputs) {
-        const instance = (await findOwn(inputs)) ?? (await step(inputs.machine, "creating", () => createContainer(inputs)));
+        const instance =
+            (await findOwn(inputs)) ?? (await step(inputs.machine, "creating", () => createContainer(inputs)));
         await docker(["start", inputs.container]);
         await waitForSsh(inputs);
         return { id: instance, outs: { ...inputs, instance } };
@@ -90,7 +91,10 @@ async function createContainer(machine: DockerMachineInputs): Promise<string> {
     for (const volume of Object.keys(volumes)) {
         await docker(["volume", "create", ...labelArgs(machine), volumeName(machine, volume)]);
     }
-    const mounts = Object.entries(volumes).flatMap(([volume, path]) => ["-v", `${volumeName(machine, volume)}:${path}`]);
+    const mounts = Object.entries(volumes).flatMap(([volume, path]) => [
+        "-v",
+        `${volumeName(machine, volume)}:${path}`,
+    ]);
     const id = await docker([
         ...["create", "--name", machine.container, "--hostname", machine.machine, ...labelArgs(machine)],
         ...["--network", machine.network, "--ip", machine.address, "--restart", "no"],
@@ -158,7 +162,5 @@ async function removeVolumes(machine: DockerMachineInputs): Promise<void> {
 
 async function waitForSsh(machine: DockerMachineInputs): Promise<void> {
     const { machine: name, address, ssh } = machine;
-    await step(name, "waiting for SSH", () =>
-        waitForBoot({ name, address, privateAddress: address, ssh }),
-    );
+    await step(name, "waiting for SSH", () => waitForBoot({ name, address, privateAddress: address, ssh }));
 }

@@ -34,7 +34,9 @@ describe("a certificate of the stack", () => {
         assert.ok(certificate.checkIssued(root) && certificate.verify(root.publicKey));
         assert.ok(root.ca && root.verify(root.publicKey));
         assert.equal(certificate.ca, false);
-        const impostor = new X509Certificate((await makeAuthority({ commonName: "postgres PostgreSQL CA" }, 1)).certificate);
+        const impostor = new X509Certificate(
+            (await makeAuthority({ commonName: "postgres PostgreSQL CA" }, 1)).certificate,
+        );
         assert.equal(certificate.verify(impostor.publicKey), false);
     });
 
@@ -72,7 +74,13 @@ describe("a certificate of the stack", () => {
     });
 
     it("names the organization that Kubernetes takes for a group", async () => {
-        const admin = { ...request, commonName: "system:admin", organization: "system:masters", dnsNames: [], ipAddresses: [] };
+        const admin = {
+            ...request,
+            commonName: "system:admin",
+            organization: "system:masters",
+            dnsNames: [],
+            ipAddresses: [],
+        };
         const made = new X509Certificate((await makeLeaf(authority, admin)).certificate);
         assert.deepEqual(made.subject.split("\n").sort(), ["CN=system:admin", "O=system:masters"]);
         assert.equal(made.subjectAltName, undefined);
@@ -89,7 +97,9 @@ describe("a certificate of the stack", () => {
         const numbers = [certificate.serialNumber, root.serialNumber];
         numbers.push(new X509Certificate((await makeLeaf(authority, request)).certificate).serialNumber);
         assert.equal(new Set(numbers).size, 3);
-        assert.ok(numbers.every((number) => number.length >= 28 && parseInt(number.padStart(32, "0").slice(0, 2), 16) < 0x80));
+        assert.ok(
+            numbers.every((number) => number.length >= 28 && parseInt(number.padStart(32, "0").slice(0, 2), 16) < 0x80),
+        );
     });
 
     it("is accepted in a handshake by a client that trusts its authority, and refused by one that does not", async () => {
@@ -130,7 +140,9 @@ describe("a certificate of the stack", () => {
         assert.equal((await certificateStep.diff("", olds, { ...news, dnsNames: ["other"] })).changed, true);
         assert.equal((await certificateStep.diff("", olds, { ...news, authority: other })).changed, true);
         const made = await certificateStep.update?.("", olds, { ...news, authority: other });
-        assert.ok(new X509Certificate(made?.certificate ?? "").verify(new X509Certificate(other.certificate).publicKey));
+        assert.ok(
+            new X509Certificate(made?.certificate ?? "").verify(new X509Certificate(other.certificate).publicKey),
+        );
     });
 });
 

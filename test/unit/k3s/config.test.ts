@@ -29,7 +29,10 @@ describe("k3s config.yaml", () => {
             disable: ["traefik", "servicelb", "metrics-server"],
             "write-kubeconfig-mode": "0600",
             "kube-controller-manager-arg": ["node-monitor-period=2s", "node-monitor-grace-period=16s"],
-            "kube-apiserver-arg": ["default-not-ready-toleration-seconds=10", "default-unreachable-toleration-seconds=10"],
+            "kube-apiserver-arg": [
+                "default-not-ready-toleration-seconds=10",
+                "default-unreachable-toleration-seconds=10",
+            ],
         });
     });
 
@@ -59,7 +62,8 @@ describe("k3s config.yaml", () => {
 
     it("keeps what k3s compares between servers equal on all of them", () => {
         const own = ["node-name", "node-ip", "node-external-ip", "tls-san"];
-        const shared = (config: Record<string, unknown>) => Object.entries(config).filter(([key]) => !own.includes(key));
+        const shared = (config: Record<string, unknown>) =>
+            Object.entries(config).filter(([key]) => !own.includes(key));
         assert.deepEqual(
             shared(rendered()),
             shared(rendered({ name: "machine-2", address: "198.51.100.12", privateAddress: "192.0.2.12" })),
@@ -105,7 +109,12 @@ describe("the systemd unit", () => {
     for (const role of ["server", "agent"] as const) {
         it(`runs k3s ${role}, leaves containers running when it stops, and always starts again`, () => {
             const lines = renderUnit(role).split("\n");
-            for (const line of [`ExecStart=/usr/local/bin/k3s ${role}`, "Type=notify", "KillMode=process", "Restart=always"]) {
+            for (const line of [
+                `ExecStart=/usr/local/bin/k3s ${role}`,
+                "Type=notify",
+                "KillMode=process",
+                "Restart=always",
+            ]) {
                 assert.ok(lines.includes(line), line);
             }
             assert.ok(lines.includes("Delegate=yes") && lines.includes("WantedBy=multi-user.target"));

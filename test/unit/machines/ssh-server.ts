@@ -17,7 +17,9 @@ export class TestMachine {
 
     constructor(hostKeyType: "ed25519" | "rsa" = "ed25519", algorithms?: ServerConfig["algorithms"]) {
         this.hostKey =
-            hostKeyType === "rsa" ? utils.generateKeyPairSync("rsa", { bits: 2048 }) : utils.generateKeyPairSync("ed25519");
+            hostKeyType === "rsa"
+                ? utils.generateKeyPairSync("rsa", { bits: 2048 })
+                : utils.generateKeyPairSync("ed25519");
         this.server = new Server({ hostKeys: [this.hostKey.private], algorithms }, (client) => this.serve(client));
     }
 

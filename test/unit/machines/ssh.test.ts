@@ -66,7 +66,10 @@ describe("a connection to a machine", () => {
         await new Promise((resolve) => closed.close(resolve));
         const begin = Date.now();
         const { message } = await refusal(machine.access({ port }), 0.6);
-        assert.match(message, /^machine-1 \(127\.0\.0\.1\): SSH: not reachable \(.*ECONNREFUSED.*\); check with `ssh -p \d+ root@127\.0\.0\.1`$/);
+        assert.match(
+            message,
+            /^machine-1 \(127\.0\.0\.1\): SSH: not reachable \(.*ECONNREFUSED.*\); check with `ssh -p \d+ root@127\.0\.0\.1`$/,
+        );
         assert.ok(Date.now() - begin >= 600, "it tries again: the machine may be booting");
     });
 
@@ -133,12 +136,15 @@ describe("a command on a machine", () => {
     });
 
     it("that fails throws the machine, the command, the exit code and the last 20 lines of its errors", async () => {
-        const error: unknown = await ssh.run("for n in $(seq 30); do echo line $n >&2; done; exit 7").catch((e: unknown) => e);
+        const error: unknown = await ssh
+            .run("for n in $(seq 30); do echo line $n >&2; done; exit 7")
+            .catch((e: unknown) => e);
         assert.ok(error instanceof RemoteError);
         const lines = Array.from({ length: 20 }, (_, index) => `line ${index + 11}`);
         assert.equal(
             error.message,
-            "machine-1 (127.0.0.1): for n in $(seq 30); do echo line $n >&2; done; exit 7: exit code 7\n" + lines.join("\n"),
+            "machine-1 (127.0.0.1): for n in $(seq 30); do echo line $n >&2; done; exit 7: exit code 7\n" +
+                lines.join("\n"),
         );
     });
 

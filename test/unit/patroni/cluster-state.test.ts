@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { differences, provider, summarise, type Member } from "../../../components/patroni/cluster.step";
+import { differences, provider, summarise } from "../../../components/patroni/cluster.step";
 import type { PatroniStateInputs } from "../../../components/patroni/cluster.step";
+
+type Member = Parameters<typeof summarise>[0][number];
 
 const leader: Member = { name: "postgres-0", role: "leader", state: "running", timeline: 1 };
 const standby: Member = { name: "postgres-1", role: "sync_standby", state: "streaming", timeline: 1, lag: 0 };
@@ -53,14 +55,16 @@ describe("the state of the database cluster", () => {
             role: fc.constantFrom("leader", "sync_standby", "replica"),
             state: fc.constantFrom("running", "streaming", "stopped"),
         });
-        fc.assert(
-            fc.property(fc.array(member), (members) => summarise(members, 3).healthyMembers <= members.length),
-        );
+        fc.assert(fc.property(fc.array(member), (members) => summarise(members, 3).healthyMembers <= members.length));
     });
 });
 
 describe("the dynamic configuration read back", () => {
-    const wanted = { ttl: 23, synchronous_mode: "on", postgresql: { parameters: { work_mem: "8MB" }, use_slots: true } };
+    const wanted = {
+        ttl: 23,
+        synchronous_mode: "on",
+        postgresql: { parameters: { work_mem: "8MB" }, use_slots: true },
+    };
 
     it("differs nowhere from itself, nor with keys nobody asked for", () => {
         assert.deepEqual(differences(wanted, structuredClone(wanted)), []);
@@ -69,7 +73,11 @@ describe("the dynamic configuration read back", () => {
     });
 
     it("names the paths of values that Patroni changed", () => {
-        const held = { ttl: 30, synchronous_mode: "on", postgresql: { parameters: { work_mem: "4MB" }, use_slots: true } };
+        const held = {
+            ttl: 30,
+            synchronous_mode: "on",
+            postgresql: { parameters: { work_mem: "4MB" }, use_slots: true },
+        };
         assert.deepEqual(differences(wanted, held), ["ttl", "postgresql.parameters.work_mem"]);
     });
 
@@ -115,6 +123,9 @@ describe("an update", () => {
     });
 
     it("says so when the Kubernetes API answers on no server", async () => {
-        await assert.rejects(provider.create(inputs), /postgres: the Kubernetes API answers on no server; run the update again/);
+        await assert.rejects(
+            provider.create(inputs),
+            /postgres: the Kubernetes API answers on no server; run the update again/,
+        );
     });
 });

@@ -32,7 +32,14 @@ describe("the user's PostgreSQL parameters", () => {
             message("wal_sender_timeout"),
             "cannot be set: it is derived from `recovery.objective`; remove it",
         );
-        for (const name of ["synchronous_standby_names", "primary_conninfo", "listen_addresses", "port", "ssl", "hot_standby"]) {
+        for (const name of [
+            "synchronous_standby_names",
+            "primary_conninfo",
+            "listen_addresses",
+            "port",
+            "ssl",
+            "hot_standby",
+        ]) {
             assert.match(message(name) ?? "", /^cannot be set: .*; remove it$/, name);
         }
     });
@@ -51,7 +58,11 @@ describe("the user's PostgreSQL parameters", () => {
 
 describe("the default PostgreSQL parameters", () => {
     it("notice a vanished peer within 11 s", () => {
-        const { tcp_keepalives_idle: idle, tcp_keepalives_interval: interval, tcp_keepalives_count: count } = defaultParameters;
+        const {
+            tcp_keepalives_idle: idle,
+            tcp_keepalives_interval: interval,
+            tcp_keepalives_count: count,
+        } = defaultParameters;
         assert.equal(Number(idle) + Number(interval) * Number(count), 11);
         assert.equal(defaultParameters["tcp_user_timeout"], "8s");
     });

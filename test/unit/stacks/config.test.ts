@@ -74,10 +74,15 @@ describe("the configuration of a stack", () => {
 
     it("is refused with keys that nobody reads, at the top and inside, beside other mistakes", async () => {
         const error = await refusal(
-            toArguments("dev", { machines: docker, postgres: { instances: "3" }, kubernetes: { server: 3 } }, ["postgress"]),
+            toArguments("dev", { machines: docker, postgres: { instances: "3" }, kubernetes: { server: 3 } }, [
+                "postgress",
+            ]),
         );
         assert.equal(error.problems[0]?.path, "postgress");
-        assert.match(error.problems[0]?.message ?? "", /^is no key of this configuration; the keys are profile, cluster, machines/);
+        assert.match(
+            error.problems[0]?.message ?? "",
+            /^is no key of this configuration; the keys are profile, cluster, machines/,
+        );
         assert.deepEqual(
             error.problems.map(({ path }) => path),
             ["postgress", "kubernetes", "postgres.instances"],
@@ -93,12 +98,10 @@ describe("the configuration of a stack", () => {
     });
 
     it("is refused by what the component refuses, together with unknown keys", async () => {
-        assert.deepEqual(await paths({ machines: docker, etcd: { members: 4 }, recovery: { objective: { rto: 5 } } }, ["typo"]), [
-            "typo",
-            "etcd.members",
-            "etcd.members",
-            "recovery.objective.rto",
-        ]);
+        assert.deepEqual(
+            await paths({ machines: docker, etcd: { members: 4 }, recovery: { objective: { rto: 5 } } }, ["typo"]),
+            ["typo", "etcd.members", "etcd.members", "recovery.objective.rto"],
+        );
     });
 });
 
@@ -125,7 +128,12 @@ describe("the private SSH key of existing machines", () => {
     });
 
     it("in the configuration wins over a file", async () => {
-        const args = toArguments("staging", { machines: { ...existing, privateKeyFile: "~/missing" } }, [], pulumi.secret("KEY"));
+        const args = toArguments(
+            "staging",
+            { machines: { ...existing, privateKeyFile: "~/missing" } },
+            [],
+            pulumi.secret("KEY"),
+        );
         assert.equal(await valueOf(args), "KEY");
     });
 
@@ -136,7 +144,9 @@ describe("the private SSH key of existing machines", () => {
     });
 
     it("is asked for when its file is missing, naming the file as written", async () => {
-        const { problems } = await refusal(toArguments("staging", { machines: { ...existing, privateKeyFile: "~/missing" } }));
+        const { problems } = await refusal(
+            toArguments("staging", { machines: { ...existing, privateKeyFile: "~/missing" } }),
+        );
         assert.equal(problems[0]?.path, "machines.privateKeyFile");
         assert.match(problems[0]?.message ?? "", /^~\/missing cannot be read \(ENOENT.*\); correct the path$/);
     });

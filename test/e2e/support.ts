@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { Cluster } from "../../drills/cluster";
+import type { Fault } from "../../drills/faults/fault";
+import { runRound, type RoundOptions, type RoundResult } from "../../drills/round";
+
+/** The running stack, for one test file. */
+export function useCluster(): () => Cluster {
+    let cluster: Cluster | undefined;
+    before(async function () {
+        this.timeout(330_000);
+        cluster = await Cluster.open();
+        await cluster.waitUntilRedundant();
+    });
+    after(() => cluster?.close());
+    return () => {
+        assert.ok(cluster !== undefined, "the stack was not opened");
+        return cluster;
+    };
+}
+
+export function measured(what: string, seconds: number): void {
+    console.log(`measured: ${what} ${seconds.toFixed(2)} s`);
+}
+
+/** One round of a fault under ten writers, with everything that must hold after any fault. */
+export async function surviveFault(cluster: Cluster, fault: Fault, options: RoundOptions = {}): Promise<RoundResult> {
+    const result = await runRound(cluster, fault, { writers: 10, ...options });
+    measured(`${fault.name} of ${result.target}: outage`, result.outageSeconds);
+    measured(`${fault.name}: worst client`, result.worstClientSeconds);
+    measured(`${fault.name}: pause while healing`, result.pauseWhileHealingSeconds);
+    measured(`${fault.name}: three members and a synchronous standby again after`, result.healSeconds);
+    const { acknowledged, failed, unknown, unknownPresent, lost } = result;
+    console.log(
+        `writes: ${acknowledged} acknowledged, ${lost} of them lost, ${failed} failed, ` +
+            `${unknown} unknown (${unknownPresent} of them there)`,
+    );
+    assert.ok(acknowledged > 100, `only ${acknowledged} writes were acknowledged: the load proves nothing`);
+    assert.deepEqual(result.violations, [], "what clients were told and what is there differ");
+    assert.deepEqual(result.twoPrimaries, [], "two instances accepted writes at once");
+    for (const { name } of cluster.state.instances) {
+        const answers = result.sampled[name] ?? 0;
+        assert.ok(answers >= 5, `${name} was reached ${answers} times: nothing is known of a second primary`);
+    }
+    assert.ok(
+        result.outageSeconds <= fault.outageBar,
+        `the outage took ${result.outageSeconds.toFixed(2)} s, at most ${fault.outageBar} s are accepted`,
+    );
+    measured(`${fault.name}: every layer whole again after further`, await cluster.waitUntilRedundant());
+    return result;
+}
