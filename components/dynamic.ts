@@ -7,6 +7,15 @@ import type { StepProvider } from "./step";
  * code and no absolute path, and an edit of the module shows no change on any resource.
  */
 export function stepProvider(modulePath: string): pulumi.dynamic.ResourceProvider {
+    const provider = providers.get(modulePath) ?? createProvider(modulePath);
+    providers.set(modulePath, provider);
+    return provider;
+}
+
+/** The SDK serialises each provider object once: one per module, not one per resource. */
+const providers = new Map<string, pulumi.dynamic.ResourceProvider>();
+
+function createProvider(modulePath: string): pulumi.dynamic.ResourceProvider {
     const load = () => {
         // The provider process runs plain JavaScript from a string: its only way to a module is `require`.
         // eslint-disable-next-line @typescript-eslint/no-require-imports

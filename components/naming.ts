@@ -40,8 +40,8 @@ export const instanceName = (cluster: string, index: number): string => `${clust
 export const readWriteService = (cluster: string): string => `${cluster}-rw`;
 export const readOnlyService = (cluster: string): string => `${cluster}-ro`;
 
-/** Containers, volumes and network of the docker machine provider. */
-export const dockerName = (stack: string, machine: string): string => `postgres-ha-${stack}-${machine}`;
+/** Containers and volumes of the docker machine provider; the dot keeps `a-b`/`c` and `a`/`b-c` apart. */
+export const dockerName = (stack: string, machine: string): string => `postgres-ha-${stack}.${machine}`;
 export const dockerNetworkName = (stack: string): string => `postgres-ha-${stack}`;
 
 /** Key prefix of the cluster in etcd: Patroni's namespace and scope. */

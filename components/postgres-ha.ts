@@ -51,8 +51,9 @@ export class PostgresHA extends pulumi.ComponentResource {
     readonly status: pulumi.Output<ClusterStatus>;
 
     constructor(name: string, args: PostgresHAArgs, opts?: pulumi.ComponentResourceOptions) {
-        super("postgresha:index:PostgresHA", name, {}, opts);
+        // Before anything is registered: a refused input leaves no trace.
         const input = normalise(args);
+        super("postgresha:index:PostgresHA", name, {}, opts);
         const timers = deriveTimers(input.recovery.objective);
 
         const { machines, owner } = createMachines(name, input, this);

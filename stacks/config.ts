@@ -131,10 +131,11 @@ export async function toArguments(
     }
     const { profile, machines, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
+    const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
     const args: PostgresHAArgs = {
         stack,
         ...rest,
-        machines: machineArguments(machines, privateKey),
+        machines: machineArguments(machines, key),
         etcd: { ...base.etcd, ...rest.etcd },
         postgres: { ...base.postgres, ...rest.postgres },
         haproxy: { ...base.haproxy, ...rest.haproxy },
@@ -168,36 +169,33 @@ const describe = (issue: z.core.$ZodIssue): Problem => ({
         issue.path
             .map((part, index) => (typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${String(part)}`))
             .join("") || "configuration",
-    message: issue.message,
+    message: `${issue.message}; the keys and their values are explained in Pulumi.production.yaml`,
 });
 
-function machineArguments(machines: StackConfig["machines"], privateKey?: pulumi.Output<string>): MachinesArgs {
+function machineArguments(machines: StackConfig["machines"], privateKey: pulumi.Output<string>): MachinesArgs {
     if (machines.provider === "docker") {
         return machines;
     }
-    const { privateKeyFile, ...existing } = machines;
-    return { ...existing, privateKey: privateKey ?? pulumi.secret(keyFromFile(privateKeyFile)) };
+    return { provider: "existing", machines: machines.machines, privateKey };
 }
 
-function keyFromFile(file: string | undefined): string {
+/** The private key of existing hosts; what keeps it from being read is one more problem beside the others. */
+function keyFromFile(file: string | undefined, problems: Problem[]): pulumi.Output<string> {
     if (file === undefined) {
-        throw new ValidationError("machines", [
-            {
-                path: "sshPrivateKey",
-                message:
-                    "is missing; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`, or machines.privateKeyFile",
-            },
-        ]);
-    }
-    const path = file.replace(/^~(?=\/)/, homedir());
-    try {
-        return readFileSync(path, "utf8");
-    } catch (error) {
-        throw new ValidationError("machines", [
-            {
+        problems.push({
+            path: "sshPrivateKey",
+            message:
+                "is missing; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`, or machines.privateKeyFile",
+        });
+    } else if (file !== "") {
+        try {
+            return pulumi.secret(readFileSync(file.replace(/^~(?=\/)/, homedir()), "utf8"));
+        } catch (error) {
+            problems.push({
                 path: "machines.privateKeyFile",
                 message: `${file} cannot be read (${(error as Error).message}); correct the path`,
-            },
-        ]);
+            });
+        }
     }
+    return pulumi.secret("");
 }

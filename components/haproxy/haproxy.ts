@@ -34,6 +34,9 @@ export class Haproxy extends pulumi.ComponentResource {
         super("postgresha:haproxy:Haproxy", name, {}, opts);
         const object = inCluster(this, args.context);
         const config = renderHaproxyConfig(args);
+        const digest = pulumi
+            .output(args.patroniAuthority)
+            .apply((authority) => createHash("sha256").update(config).update(authority).digest("hex").slice(0, 16));
         const configMap = new kubernetes.core.v1.ConfigMap(
             `${name}-config`,
             {
@@ -42,7 +45,7 @@ export class Haproxy extends pulumi.ComponentResource {
             },
             object,
         );
-        this.daemonSet = createDaemonSet(name, args, config, configMap, object);
+        this.daemonSet = createDaemonSet(name, args, digest, configMap, object);
         createServices(name, args, object);
         this.registerOutputs({});
     }
@@ -57,7 +60,7 @@ const metadata = (args: HaproxyArgs, name: string) => ({
 function createDaemonSet(
     name: string,
     args: HaproxyArgs,
-    config: string,
+    digest: pulumi.Output<string>,
     configMap: kubernetes.core.v1.ConfigMap,
     object: pulumi.CustomResourceOptions,
 ): kubernetes.apps.v1.DaemonSet {
@@ -73,10 +76,8 @@ function createDaemonSet(
                 template: {
                     metadata: {
                         labels: podLabels,
-                        // A changed configuration rolls the proxies, one node after another.
-                        annotations: {
-                            "postgres-ha/config": createHash("sha256").update(config).digest("hex").slice(0, 16),
-                        },
+                        // A changed configuration or authority rolls the proxies, one node after another.
+                        annotations: { "postgres-ha/config": digest },
                     },
                     spec: {
                         automountServiceAccountToken: false,

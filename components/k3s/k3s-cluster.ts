@@ -45,6 +45,11 @@ export class K3sCluster extends pulumi.ComponentResource {
                 kubeconfig: this.kubeconfig,
                 // A changed kubeconfig (another server answers, renewed certificate) is the same cluster.
                 clusterIdentifier: name,
+                // Names are fixed: what Patroni and HAProxy read is changed in place, not made anew.
+                enableConfigMapMutable: true,
+                enableSecretMutable: true,
+                // An object of an interrupted run is taken over, so that the next run can go on.
+                upsertExistingObjects: true,
             },
             { ...child, dependsOn: this.nodes },
         );

@@ -48,12 +48,12 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         const wasWhole = olds.status.serving && olds.status.redundant;
         return Promise.resolve({ ...diff, changed: diff.changed || !wasWhole });
     },
-    async update(_id, _olds, news) {
-        return { ...news, status: await bringUp(news) };
+    async update(_id, olds, news) {
+        return { ...news, status: await bringUp(news, removedKeys(olds.dynamicConfig, news.dynamicConfig)) };
     },
 };
 
-async function bringUp(inputs: PatroniStateInputs): Promise<ClusterStatus> {
+async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}): Promise<ClusterStatus> {
     const server = await readyServer(inputs.servers);
     if (!server) {
         throw new Error(
@@ -76,7 +76,7 @@ async function bringUp(inputs: PatroniStateInputs): Promise<ClusterStatus> {
             "waiting for a primary, its replicas and a synchronous standby",
             whole,
         );
-        await applyDynamicConfig(ssh, inputs);
+        await applyDynamicConfig(ssh, inputs, removed);
         return status;
     });
 }
@@ -93,19 +93,50 @@ export function summarise(members: Member[], expected: number): ClusterStatus {
     };
 }
 
-async function applyDynamicConfig(ssh: SshConnection, inputs: PatroniStateInputs): Promise<void> {
+async function applyDynamicConfig(
+    ssh: SshConnection,
+    inputs: PatroniStateInputs,
+    removed: DynamicConfig,
+): Promise<void> {
     const { dynamicConfig, cluster } = inputs;
-    if (differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0) {
+    if (differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0 && Object.keys(removed).length === 0) {
         return;
     }
     await step(cluster, "applying the dynamic configuration", async () => {
-        await askAnyInstance(ssh, inputs, "PATCH", "/config", dynamicConfig);
+        await askAnyInstance(ssh, inputs, "PATCH", "/config", merge(dynamicConfig, removed));
         const left = differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config"));
         if (left.length > 0) {
             throw new Error(`Patroni keeps other values than those asked for: ${left.join(", ")}`);
         }
     });
 }
+
+/** What was asked for before and is no more, as nulls: Patroni's PATCH merges and removes only what is null. */
+export function removedKeys(olds: DynamicConfig, news: DynamicConfig): DynamicConfig {
+    return Object.fromEntries(
+        Object.entries(olds).flatMap(([key, value]): [string, unknown][] => {
+            if (!(key in news)) {
+                return [[key, null]];
+            }
+            if (!isObject(value) || !isObject(news[key])) {
+                return [];
+            }
+            const below = removedKeys(value, news[key]);
+            return Object.keys(below).length === 0 ? [] : [[key, below]];
+        }),
+    );
+}
+
+const isObject = (value: unknown): value is DynamicConfig => typeof value === "object" && value !== null;
+
+const merge = (base: DynamicConfig, over: DynamicConfig): DynamicConfig =>
+    Object.entries(over).reduce(
+        (merged, [key, value]) => ({
+            ...merged,
+            [key]: isObject(value) && isObject(merged[key]) ? merge(merged[key], value) : value,
+        }),
+        base,
+    );
 
 /** Paths at which what is held differs from what is wanted; keys nobody asked for do not count. */
 export function differences(wanted: unknown, held: unknown, path = ""): string[] {

@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { versions } from "../versions";
 import { patroniPrefix, patroniScope, ports } from "../naming";
 import type { DynamicConfig } from "./dynamic-config";
 
@@ -50,7 +51,7 @@ export function renderPatroniConfig({ cluster, etcdHosts, dynamic }: PatroniConf
         postgresql: {
             listen: `0.0.0.0:${ports.postgresql}`,
             data_dir: paths.data,
-            bin_dir: "/usr/lib/postgresql/17/bin",
+            bin_dir: `/usr/lib/postgresql/${versions.postgresql}/bin`,
             pgpass: "/tmp/pgpass",
             use_unix_socket: true,
             use_unix_socket_repl: true,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { contentDigest } from "../../content-digest";
 import { stepProvider } from "../../dynamic";
@@ -70,8 +71,9 @@ export class DockerMachines extends pulumi.ComponentResource {
 const imageContext = "components/machines/docker/image";
 
 function networkInputs({ stack, subnet }: DockerMachinesArgs): NetworkInputs {
-    // A bridge name has at most 15 characters; the docker network carries the full name.
-    return { name: dockerNetworkName(stack), stack, subnet, bridge: `pgha-${stack}`.slice(0, 15) };
+    // A bridge name has at most 15 characters: the digest keeps stacks with a long common beginning apart.
+    const bridge = `pgha-${createHash("sha256").update(stack).digest("hex").slice(0, 10)}`;
+    return { name: dockerNetworkName(stack), stack, subnet, bridge };
 }
 
 class DockerNetwork extends pulumi.dynamic.Resource {
