@@ -30,6 +30,9 @@ function nameProblems({ stack, cluster }: NormalisedArgs): Problem[] {
     const message = "is no name: use 1 to 32 lower-case letters, digits and hyphens, a letter first";
     return [
         ...(isLabel(cluster) ? [] : [{ path: "cluster", message: `"${cluster}" ${message}` }]),
+        ...(cluster === "default" || cluster.startsWith("kube-")
+            ? [{ path: "cluster", message: `"${cluster}" is a namespace of Kubernetes itself; choose another` }]
+            : []),
         ...(isLabel(stack) ? [] : [{ path: "stack", message: `"${stack}" ${message}` }]),
     ];
 }
@@ -50,7 +53,7 @@ export function machineProblems(machines: MachinesArgs): Problem[] {
     if (machines.provider === "docker") {
         problems.push(...dockerProblems(machines.subnet, list));
     } else {
-        problems.push(...existingProblems(machines));
+        problems.push(...existingAddressProblems(machines), ...existingProblems(machines));
     }
     return problems;
 }
@@ -91,6 +94,37 @@ function dockerProblems(subnet: string, list: { address: string }[]): Problem[] 
                       message: `"${address}" is no address for a machine in ${subnet}`,
                   },
               ];
+    });
+}
+
+/** An IPv4 address or a DNS name: entries, certificates and URLs are written for these. */
+const isHost = (text: string): boolean =>
+    parseIpv4(text) !== undefined ||
+    (/[a-z]/i.test(text) && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(text));
+
+function existingAddressProblems(machines: Extract<MachinesArgs, { provider: "existing" }>): Problem[] {
+    const list = machines.machines;
+    const privateOf = (host: (typeof list)[number]) => host.privateAddress ?? host.address;
+    return list.flatMap((host, index) => {
+        const path = `machines.machines[${index}]`;
+        const problems: Problem[] = [];
+        if (!isHost(host.address)) {
+            problems.push({ path: `${path}.address`, message: `"${host.address}" is no IPv4 address or DNS name` });
+        }
+        if (host.privateAddress !== undefined && parseIpv4(host.privateAddress) === undefined) {
+            problems.push({
+                path: `${path}.privateAddress`,
+                message: `"${host.privateAddress}" is no IPv4 address; nodes are registered by theirs`,
+            });
+        }
+        const first = list.findIndex((other) => privateOf(other) === privateOf(host));
+        if (first !== index && host.privateAddress !== undefined) {
+            problems.push({
+                path: `${path}.privateAddress`,
+                message: `"${host.privateAddress}" is also that of machines[${first}]; every machine needs its own`,
+            });
+        }
+        return problems;
     });
 }
 
@@ -236,6 +270,16 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
             path: "postgres.sharedBuffers",
             message: `${postgres.sharedBuffers} is more than half of the instance's memory (${postgres.resources.memory}); lower it or raise postgres.resources.memory`,
         });
+    }
+    const proxyMemory = haproxy.resources.memory;
+    atLeast("haproxy.resources.memory", proxyMemory, quantityBytes(proxyMemory), 2 ** 26, "64Mi");
+    for (const [part, { resources }] of Object.entries({ etcd, postgres, haproxy })) {
+        if (!/^(\d+m|\d+(\.\d+)?)$/.test(resources.cpu)) {
+            problems.push({
+                path: `${part}.resources.cpu`,
+                message: `"${resources.cpu}" is no CPU quantity; write it as 500m or 2`,
+            });
+        }
     }
     atLeast(
         "haproxy.maximumReplicaLag",

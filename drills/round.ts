@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster";
 import type { Fault } from "./faults/fault";
+import { readCpuTicks, stolenShare } from "./host-steal";
 import { Ledger } from "./ledger/ledger";
 import { now } from "./ledger/operation";
 import { Sampler } from "./ledger/sampler";
@@ -20,6 +21,8 @@ export interface RoundResult extends Verdict {
     twoPrimaries: Overlap[];
     /** Answers the sampler got, per instance. */
     sampled: Record<string, number>;
+    /** Share of the host's CPU time that its hypervisor gave to others from the fault on, 0 to 1. */
+    stolenShare: number;
 }
 
 export interface RoundOptions {
@@ -47,9 +50,11 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
     try {
         await sleep(warmUpMs);
         const prepared = await fault.prepare(cluster);
+        const before = readCpuTicks();
         const faultAt = now();
         await prepared.inject();
         await untilEveryClientWrites(ledger, faultAt);
+        const stolen = stolenShare(before, readCpuTicks());
         const healAt = now();
         await (options.heal ?? prepared.heal)();
         await cluster.waitUntilHealed(600);
@@ -70,6 +75,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             healSeconds: (healedAt - (needsHealing ? healAt : faultAt)) / 1000,
             twoPrimaries,
             sampled: Object.fromEntries(sampler.answers),
+            stolenShare: stolen,
         };
     } finally {
         await Promise.all([ledger.stop(), sampler.finish()]);

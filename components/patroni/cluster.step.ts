@@ -99,7 +99,10 @@ async function applyDynamicConfig(
     removed: DynamicConfig,
 ): Promise<void> {
     const { dynamicConfig, cluster } = inputs;
-    if (differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0 && Object.keys(removed).length === 0) {
+    if (
+        differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0 &&
+        Object.keys(removed).length === 0
+    ) {
         return;
     }
     await step(cluster, "applying the dynamic configuration", async () => {

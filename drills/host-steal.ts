@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+
+/** CPU time of this host since it started, in ticks. */
+export interface CpuTicks {
+    total: number;
+    /** Wanted by this host, given to others by its hypervisor. */
+    stolen: number;
+}
+
+/** The `cpu` line of /proc/stat: user nice system idle iowait irq softirq steal ... */
+export function parseCpuTicks(stat: string): CpuTicks {
+    const ticks = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? "").split(" ").slice(0, 8).map(Number);
+    return { total: ticks.reduce((sum, value) => sum + value, 0), stolen: ticks[7] ?? 0 };
+}
+
+export const readCpuTicks = (): CpuTicks => parseCpuTicks(readFileSync("/proc/stat", "utf8"));
+
+/** Share of the CPU time between two readings that was stolen, 0 to 1. */
+export const stolenShare = (before: CpuTicks, after: CpuTicks): number =>
+    after.total > before.total ? (after.stolen - before.stolen) / (after.total - before.total) : 0;
+
+/**
+ * From this share on a bar in seconds says nothing about the stack: the bars are for two whole cores, and a host that
+ * gets a quarter less of them than it asks for runs its elections, checks and promotions that much later.
+ */
+export const starvedFrom = 0.2;
