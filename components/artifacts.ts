@@ -5,6 +5,7 @@ import { access, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { versions } from "./versions";
@@ -122,7 +123,7 @@ async function downloadOnce(url: string, path: string, sha256: string): Promise<
         const partial = `${path}.${process.pid}.partial`;
         try {
             const { body } = await get(url);
-            const content = Readable.fromWeb(body as import("node:stream/web").ReadableStream);
+            const content = Readable.fromWeb(body as ReadableStream);
             await pipeline(content, createWriteStream(partial));
             await verify(partial, sha256);
             await rename(partial, path);

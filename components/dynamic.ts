@@ -19,7 +19,7 @@ function createProvider(modulePath: string): pulumi.dynamic.ResourceProvider {
     const load = () => {
         // The provider process runs plain JavaScript from a string: its only way to a module is `require`.
         // eslint-disable-next-line @typescript-eslint/no-require-imports
-        const { createRequire } = require("module") as typeof import("module");
+        const { createRequire } = require("module") as { createRequire: (path: string) => NodeJS.Require };
         const projectRequire = createRequire(process.cwd() + "/package.json");
         projectRequire("tsx/cjs");
         return (projectRequire(modulePath) as { provider: Required<StepProvider<object>> }).provider;

@@ -1,4 +1,4 @@
-import type { Member } from "../../components/patroni/cluster.step";
+import type { Member } from "../../components/patroni/api";
 import { ports } from "../../components/naming";
 import { askJson } from "./https";
 import type { StackState } from "./stack-state";

@@ -26,7 +26,7 @@ export interface LeafRequest extends Subject {
 }
 
 export async function makeAuthority(subject: Subject, validityDays: number): Promise<Pem> {
-    const keys = (await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as CryptoKeyPair;
+    const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
         serialNumber: serialNumber(),
         name: distinguishedName(subject),
@@ -47,7 +47,7 @@ export async function makeAuthority(subject: Subject, validityDays: number): Pro
 
 export async function makeLeaf(authority: Pem, request: LeafRequest): Promise<Pem> {
     const issuer = new x509.X509Certificate(authority.certificate);
-    const keys = (await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as CryptoKeyPair;
+    const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const names = [
         ...request.dnsNames.map((value) => ({ type: "dns" as const, value })),
         ...request.ipAddresses.map((value) => ({ type: "ip" as const, value })),
@@ -95,8 +95,7 @@ const validity = (days: number): { notBefore: Date; notAfter: Date } => ({
     notAfter: new Date(Date.now() + days * 86_400_000),
 });
 
-const sec1 = (key: CryptoKey): string =>
-    KeyObject.from(key as webcrypto.CryptoKey).export({ type: "sec1", format: "pem" }) as string;
+const sec1 = (key: CryptoKey): string => KeyObject.from(key).export({ type: "sec1", format: "pem" }) as string;
 
 const pemOf = (certificate: x509.X509Certificate): string => certificate.toString("pem").trimEnd() + "\n";
 

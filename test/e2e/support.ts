@@ -27,7 +27,9 @@ export function measured(what: string, seconds: number): void {
 function judgeOutage({ outageSeconds, stolenShare }: RoundResult, fault: Fault): void {
     const took = `the outage took ${outageSeconds.toFixed(2)} s, at most ${fault.outageBar} s are accepted`;
     if (outageSeconds > fault.outageBar && stolenShare >= starvedFrom) {
-        console.log(`not judged: ${took}, but this host was denied ${(100 * stolenShare).toFixed(0)} % of its CPU time`);
+        console.log(
+            `not judged: ${took}, but this host was denied ${(100 * stolenShare).toFixed(0)} % of its CPU time`,
+        );
         return;
     }
     assert.ok(outageSeconds <= fault.outageBar, took);
