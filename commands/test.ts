@@ -17,6 +17,14 @@ const command = (name: string): string[] => [
     join(checkout, "commands", `${name}.ts`),
 ];
 
+/** The contract tests of the engine's stand-ins use the CLI that the stack uses. */
+async function engineUnderTest(): Promise<NodeJS.ProcessEnv> {
+    const toolchain = await findToolchain();
+    const folders = (toolchain?.environment["PATH"] ?? process.env["PATH"] ?? "").split(":");
+    const cli = folders.map((folder) => join(folder, "pulumi")).find((path) => existsSync(path));
+    return cli === undefined ? {} : { POSTGRES_HA_PULUMI: cli };
+}
+
 /** The stack of a run that ended well, when there is one. */
 async function runningStack(): Promise<Workspace | undefined> {
     const toolchain = await findToolchain();
@@ -61,7 +69,9 @@ async function test(): Promise<number> {
             [bin("tsc"), "--noEmit"],
         ]),
     );
-    for (const suite of ["unit", "component", "contract"] as const) results.push(await runSuite(suite));
+    for (const suite of ["unit", "component"] as const) results.push(await runSuite(suite));
+    results.push(await runCheck("build", [command("build")]));
+    results.push(await runSuite("contract", await engineUnderTest()));
     const wasUp = (await runningStack()) !== undefined;
     await onTheStack(results);
     const keep = process.env["KEEP"] === "1";

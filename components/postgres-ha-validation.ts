@@ -78,7 +78,7 @@ function dockerProblems(subnet: string, list: { address: string }[]): Problem[] 
         return [
             {
                 path: "machines.subnet",
-                message: `"${subnet}" is no IPv4 block of at least 8 addresses; use one such as 172.30.0.0/24`,
+                message: `"${subnet}" is no IPv4 block of at least 8 addresses; use one such as 10.210.0.0/24`,
             },
         ];
     }

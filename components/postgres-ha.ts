@@ -33,7 +33,7 @@ export interface Endpoints {
  * @example
  * const postgres = new PostgresHA("postgres", {
  *     stack: "dev",
- *     machines: { provider: "docker", subnet: "172.30.0.0/24", machines: [{ name: "machine-1", address: "172.30.0.11" }, ...] },
+ *     machines: { provider: "docker", subnet: "10.210.0.0/24", machines: [{ name: "machine-1", address: "10.210.0.11" }, ...] },
  * });
  * export const connectionString = postgres.connectionString;
  */
@@ -111,6 +111,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 dynamicConfig: patroni.dynamicConfig,
                 servers,
                 template: patroni.statefulSet.metadata.generation.apply(String),
+                machines: machines.map(({ instance }) => instance),
             },
             { parent: this, dependsOn: [patroni.statefulSet, haproxy.daemonSet], deletedWith: k3s },
         );

@@ -2,7 +2,7 @@ import type { Problem } from "./validation";
 
 /** What the user asks for. */
 export interface RecoveryObjective {
-    /** Longest acceptable time without writes after the loss of a machine, in seconds. @default 30 */
+    /** Longest acceptable time without writes after the loss of a machine, in seconds. @default 27 */
     rto: number;
     /** Acknowledged writes that may be lost. Only 0 is offered: strict synchronous replication. @default 0 */
     rpo: 0;

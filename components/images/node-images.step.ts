@@ -20,8 +20,14 @@ export const provider: StepProvider<NodeImagesInputs> = {
         return { id: inputs.node, outs: inputs };
     },
     async read(_id, held) {
-        const missing = await withSsh(held.access, (ssh) => missingImages(ssh, held.images));
-        return { ...held, images: held.images.filter((image) => !missing.includes(image)) };
+        try {
+            const missing = await withSsh(held.access, (ssh) => missingImages(ssh, held.images));
+            return { ...held, images: held.images.filter((image) => !missing.includes(image)) };
+        } catch (error) {
+            // Whether the machine is gone is for the machine itself to say; here it is only not to be asked.
+            console.log(`${held.node}: its images cannot be listed: ${(error as Error).message}`);
+            return held;
+        }
     },
     diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "instance"])),
     async update(_id, _olds, news) {

@@ -14,6 +14,8 @@ export interface PatroniStateInputs extends ClusterLocation {
     servers: MachineAccess[];
     /** Changes when the pods' template does. */
     template: string;
+    /** Identities of the machines: after one was replaced the cluster has to become whole again. */
+    machines: string[];
 }
 
 export interface PatroniStateOutputs extends PatroniStateInputs {

@@ -12,6 +12,7 @@ export interface PatroniStateArgs {
     servers: Machine[];
     /** Changes when the pods' template does. */
     template: pulumi.Input<string>;
+    machines: pulumi.Input<string>[];
 }
 
 /** The running cluster: its dynamic configuration as asked for, and what was seen of it last. */

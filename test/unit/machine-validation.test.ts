@@ -36,7 +36,7 @@ describe("docker machines", () => {
     it("need a subnet that is a block of at least 8 addresses", () => {
         for (const subnet of ["172.30.0.0", "172.30.0.1/24", "172.30.0.8/30", "nonsense", ""]) {
             assert.deepEqual(complaints({ machines: docker(subnet, ...three) }), [
-                `machines.subnet: "${subnet}" is no IPv4 block of at least 8 addresses; use one such as 172.30.0.0/24`,
+                `machines.subnet: "${subnet}" is no IPv4 block of at least 8 addresses; use one such as 10.210.0.0/24`,
             ]);
         }
     });

@@ -37,9 +37,13 @@ describe("names", () => {
                 const names = machines.map((machine) => naming.dockerName(stack, machine));
                 assert.equal(new Set(names).size, names.length);
                 assert.ok(names.every((name) => /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)));
-                assert.ok(names.every((name) => name.startsWith(`${naming.dockerNetworkName(stack)}-`)));
+                assert.ok(names.every((name) => name.startsWith(`${naming.dockerNetworkName(stack)}.`)));
             }),
         );
+    });
+
+    it("of docker machines differ by stack, however stack and machine are cut", () => {
+        assert.notEqual(naming.dockerName("a-b", "c"), naming.dockerName("a", "b-c"));
     });
 
     it("carry the labels the contract promises", () => {

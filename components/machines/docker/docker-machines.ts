@@ -14,7 +14,7 @@ import type { PowerInputs } from "./power.step";
 export interface DockerMachinesArgs {
     /** Name of the stack: part of every name and the value of the stack label. */
     stack: string;
-    /** Subnet of the machines' own network, such as `172.30.0.0/24`. A change makes every machine anew. */
+    /** Subnet of the machines' own network, such as `10.210.0.0/24`. A change makes every machine anew. */
     subnet: string;
     /** The machines, by name; a name is never reused for another address while the old one exists. */
     machines: { name: string; address: string }[];

@@ -104,6 +104,7 @@ describe("an update", () => {
         dynamicConfig: { ttl: 23 },
         servers: [],
         template: "image",
+        machines: [],
     };
     const status = { serving: true, redundant: true, members: 2, healthyMembers: 2 };
     const diff = (change: Partial<PatroniStateInputs>, seen = status) =>
