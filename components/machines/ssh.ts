@@ -38,8 +38,8 @@ export class SshConnection {
         private readonly client: Client,
     ) {}
 
-    /** Connects, trying again until `timeoutSeconds` passed (a machine may still be booting). @default 10 */
-    static async open(machine: MachineAccess, timeoutSeconds = 10): Promise<SshConnection> {
+    /** Connects, trying again until `timeoutSeconds` passed (a machine may still be booting). @default 15 */
+    static async open(machine: MachineAccess, timeoutSeconds = 15): Promise<SshConnection> {
         const end = Date.now() + timeoutSeconds * 1000;
         for (;;) {
             try {
@@ -162,7 +162,8 @@ function connect(machine: MachineAccess, timeoutMs: number): Promise<Client> {
             port,
             username: user,
             privateKey,
-            readyTimeout: Math.min(timeoutMs, 10_000),
+            // One attempt: a handshake that hangs is begun anew instead of using up all the time there is.
+            readyTimeout: Math.min(timeoutMs, 5000),
             keepaliveInterval: 5000,
             keepaliveCountMax: 6,
             algorithms: {

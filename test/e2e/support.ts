@@ -12,7 +12,16 @@ export function useCluster(): () => Cluster {
         cluster = await Cluster.open();
         await cluster.waitUntilRedundant();
     });
-    after(() => cluster?.close());
+    // A test that failed halfway must not leave its broken stack to the next file.
+    after(async function () {
+        this.timeout(900_000);
+        const failed = this.test?.parent?.tests.some(({ state }) => state === "failed") ?? false;
+        if (cluster !== undefined && failed) {
+            await cluster.update();
+            await cluster.waitUntilRedundant();
+        }
+        cluster?.close();
+    });
     return () => {
         assert.ok(cluster !== undefined, "the stack was not opened");
         return cluster;
