@@ -1,46 +1,56 @@
-import type * as pulumi from "@pulumi/pulumi";
-import type { StepProvider } from "./step";
+import * as pulumi from "@pulumi/pulumi";
 
 /**
- * A dynamic provider that hands every call to the `provider` exported by `modulePath`, relative to the project.
- * Its closure holds only that path: serialising takes a third of the time of a whole class, the state holds no
- * code and no absolute path, and an edit of the module shows no change on any resource.
+ * A dynamic resource whose every call goes to the `provider` exported by a module of the project (step.ts).
+ *
+ * The SDK's own class serialises a provider object: that loads the TypeScript compiler and takes a tenth of a second
+ * for each, in every update. Here the text is written down, the same few lines for every module: nothing is
+ * serialised, the state holds no code of ours and no absolute path, and an edit of a module shows no change.
  */
-export function stepProvider(modulePath: string): pulumi.dynamic.ResourceProvider {
-    const provider = providers.get(modulePath) ?? createProvider(modulePath);
-    providers.set(modulePath, provider);
-    return provider;
+export class StepResource extends pulumi.CustomResource {
+    /**
+     * @param modulePath module of the step, relative to the project
+     * @param type name of the resource type
+     */
+    constructor(
+        modulePath: string,
+        type: string,
+        name: string,
+        props: pulumi.Inputs,
+        opts: pulumi.CustomResourceOptions = {},
+    ) {
+        super(
+            `pulumi-nodejs:dynamic/postgresha:${type}`,
+            name,
+            { ...props, __provider: providerText(modulePath) },
+            opts,
+        );
+    }
 }
 
-/** The SDK serialises each provider object once: one per module, not one per resource. */
-const providers = new Map<string, pulumi.dynamic.ResourceProvider>();
-
-function createProvider(modulePath: string): pulumi.dynamic.ResourceProvider {
+/** What the SDK's provider process evaluates: plain JavaScript, whose only way to a module is `require`. */
+const providerText = (modulePath: string): string => `exports.handler = () => {
     const load = () => {
-        // The provider process runs plain JavaScript from a string: its only way to a module is `require`.
-        // eslint-disable-next-line @typescript-eslint/no-require-imports
-        const { createRequire } = require("module") as { createRequire: (path: string) => NodeJS.Require };
-        const projectRequire = createRequire(process.cwd() + "/package.json");
+        const projectRequire = require("module").createRequire(process.cwd() + "/package.json");
         projectRequire("tsx/cjs");
-        return (projectRequire(modulePath) as { provider: Required<StepProvider<object>> }).provider;
+        return projectRequire(${JSON.stringify(modulePath)}).provider;
     };
     return {
-        create: (inputs: object) => load().create(inputs),
-        read: async (id: string, props: object) => {
+        create: (inputs) => load().create(inputs),
+        read: async (id, props) => {
             const step = load();
             const found = step.read ? await step.read(id, props) : props;
             return found ? { id, props: found } : { id: "", props: {} };
         },
-        diff: async (id: string, olds: object, news: object) => {
+        diff: async (id, olds, news) => {
             const { changed, replaces } = await load().diff(id, olds, news);
             return { changes: changed, replaces, deleteBeforeReplace: true };
         },
-        update: async (id: string, olds: object, news: object) => ({ outs: await load().update(id, olds, news) }),
-        delete: async (id: string, props: object) => {
+        update: async (id, olds, news) => ({ outs: await load().update(id, olds, news) }),
+        delete: async (id, props) => {
             const step = load();
-            if (step.delete) {
-                await step.delete(id, props);
-            }
+            if (step.delete) await step.delete(id, props);
         },
     };
-}
+};
+`;

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { stepProvider } from "../dynamic";
+import { StepResource } from "../dynamic";
 import type { LeafRequest } from "./x509";
 
 /** Ten years: an authority outlives the machines; its end is a planned change of trust. */
@@ -9,18 +9,17 @@ const leafDays = 365;
 const renewBeforeDays = 60;
 
 /** One authority per trust domain: what it signs is trusted there and nowhere else. */
-export class CertificateAuthority extends pulumi.dynamic.Resource {
+export class CertificateAuthority extends StepResource {
     declare readonly certificate: pulumi.Output<string>;
     declare readonly privateKey: pulumi.Output<string>;
 
     constructor(name: string, args: { commonName: string }, opts?: pulumi.CustomResourceOptions) {
         super(
-            stepProvider("./components/certificates/authority.step"),
+            "./components/certificates/authority.step",
+            "CertificateAuthority",
             name,
             { ...args, validityDays: authorityDays, certificate: undefined, privateKey: undefined },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKey"] }),
-            "postgresha",
-            "CertificateAuthority",
         );
     }
 }
@@ -32,14 +31,15 @@ export interface CertificateArgs extends Omit<LeafRequest, "validityDays" | "dns
 }
 
 /** A leaf certificate and its key. */
-export class Certificate extends pulumi.dynamic.Resource {
+export class Certificate extends StepResource {
     declare readonly certificate: pulumi.Output<string>;
     declare readonly privateKey: pulumi.Output<string>;
 
     constructor(name: string, args: CertificateArgs, opts?: pulumi.CustomResourceOptions) {
         const { authority, ...request } = args;
         super(
-            stepProvider("./components/certificates/certificate.step"),
+            "./components/certificates/certificate.step",
+            "Certificate",
             name,
             {
                 ...request,
@@ -52,24 +52,21 @@ export class Certificate extends pulumi.dynamic.Resource {
                 privateKey: undefined,
             },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKey", "authority"] }),
-            "postgresha",
-            "Certificate",
         );
     }
 }
 
 /** A key that signs tokens and is part of no certificate. */
-export class SigningKey extends pulumi.dynamic.Resource {
+export class SigningKey extends StepResource {
     declare readonly privateKey: pulumi.Output<string>;
 
     constructor(name: string, args: { purpose: string }, opts?: pulumi.CustomResourceOptions) {
         super(
-            stepProvider("./components/certificates/signing-key.step"),
+            "./components/certificates/signing-key.step",
+            "SigningKey",
             name,
             { ...args, privateKey: undefined },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["privateKey"] }),
-            "postgresha",
-            "SigningKey",
         );
     }
 }

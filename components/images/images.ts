@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { stepProvider } from "../dynamic";
+import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import { image, type Image, type ImageName } from "./image";
 
@@ -42,21 +42,20 @@ export class Images extends pulumi.ComponentResource {
     }
 }
 
-class BuiltImage extends pulumi.dynamic.Resource {
+class BuiltImage extends StepResource {
     constructor(name: string, args: Image, opts: pulumi.CustomResourceOptions) {
-        super(stepProvider("./components/images/image.step"), name, { ...args }, opts, "postgresha", "Image");
+        super("./components/images/image.step", "Image", name, { ...args }, opts);
     }
 }
 
-class NodeImages extends pulumi.dynamic.Resource {
+class NodeImages extends StepResource {
     constructor(name: string, machine: Machine, images: Image[], opts: pulumi.CustomResourceOptions) {
         super(
-            stepProvider("./components/images/node-images.step"),
+            "./components/images/node-images.step",
+            "NodeImages",
             name,
             { node: machine.name, access: access(machine), instance: machine.instance, images },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access"] }),
-            "postgresha",
-            "NodeImages",
         );
     }
 }

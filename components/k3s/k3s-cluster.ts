@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority, SigningKey } from "../certificates/certificates";
-import { stepProvider } from "../dynamic";
+import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import { ports } from "../naming";
 import { versions } from "../versions";
@@ -176,15 +176,14 @@ interface K3sNodeArgs {
 }
 
 /** k3s on one machine. */
-export class K3sNode extends pulumi.dynamic.Resource {
+export class K3sNode extends StepResource {
     constructor(name: string, args: K3sNodeArgs, opts: pulumi.CustomResourceOptions) {
         super(
-            stepProvider("./components/k3s/node.step"),
+            "./components/k3s/node.step",
+            "K3sNode",
             name,
             { ...args },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access", "config", "authorities", "peers"] }),
-            "postgresha",
-            "K3sNode",
         );
     }
 }

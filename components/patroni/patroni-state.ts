@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { stepProvider } from "../dynamic";
+import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import type { ClusterStatus } from "./cluster.step";
 import type { DynamicConfig } from "./dynamic-config";
@@ -16,17 +16,16 @@ export interface PatroniStateArgs {
 }
 
 /** The running cluster: its dynamic configuration as asked for, and what was seen of it last. */
-export class PatroniState extends pulumi.dynamic.Resource {
+export class PatroniState extends StepResource {
     declare readonly status: pulumi.Output<ClusterStatus>;
 
     constructor(name: string, args: PatroniStateArgs, opts: pulumi.CustomResourceOptions) {
         super(
-            stepProvider("./components/patroni/cluster.step"),
+            "./components/patroni/cluster.step",
+            "PatroniState",
             name,
             { ...args, servers: args.servers.map(access), status: undefined },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["servers"] }),
-            "postgresha",
-            "PatroniState",
         );
     }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { contentDigest } from "../../content-digest";
-import { stepProvider } from "../../dynamic";
+import { StepResource } from "../../dynamic";
 import { dockerName, dockerNetworkName, ports } from "../../naming";
 import { versions } from "../../versions";
 import { KeyPair } from "../key-pair";
@@ -76,34 +76,36 @@ function networkInputs({ stack, subnet }: DockerMachinesArgs): NetworkInputs {
     return { name: dockerNetworkName(stack), stack, subnet, bridge };
 }
 
-class DockerNetwork extends pulumi.dynamic.Resource {
+class DockerNetwork extends StepResource {
     constructor(name: string, args: NetworkInputs, opts: pulumi.CustomResourceOptions) {
-        const provider = stepProvider("./components/machines/docker/network.step");
-        super(provider, name, { ...args }, opts, "postgresha", "DockerNetwork");
+        super("./components/machines/docker/network.step", "DockerNetwork", name, { ...args }, opts);
     }
 }
 
-class MachineImage extends pulumi.dynamic.Resource {
+class MachineImage extends StepResource {
     constructor(name: string, args: MachineImageInputs, opts: pulumi.CustomResourceOptions) {
-        const provider = stepProvider("./components/machines/docker/image.step");
-        super(provider, name, { ...args }, opts, "postgresha", "MachineImage");
+        super("./components/machines/docker/image.step", "MachineImage", name, { ...args }, opts);
     }
 }
 
-class DockerMachine extends pulumi.dynamic.Resource {
+class DockerMachine extends StepResource {
     declare readonly instance: pulumi.Output<string>;
 
     constructor(name: string, args: Inputs<DockerMachineInputs>, opts: pulumi.CustomResourceOptions) {
-        const provider = stepProvider("./components/machines/docker/machine.step");
         const secret = pulumi.mergeOptions(opts, { additionalSecretOutputs: ["hostPrivateKey", "ssh"] });
-        super(provider, name, { ...args, instance: undefined }, secret, "postgresha", "DockerMachine");
+        super(
+            "./components/machines/docker/machine.step",
+            "DockerMachine",
+            name,
+            { ...args, instance: undefined },
+            secret,
+        );
     }
 }
 
-class MachinePower extends pulumi.dynamic.Resource {
+class MachinePower extends StepResource {
     constructor(name: string, args: Inputs<PowerInputs>, opts: pulumi.CustomResourceOptions) {
-        const provider = stepProvider("./components/machines/docker/power.step");
-        super(provider, name, { ...args }, opts, "postgresha", "MachinePower");
+        super("./components/machines/docker/power.step", "MachinePower", name, { ...args }, opts);
     }
 }
 

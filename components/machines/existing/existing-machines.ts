@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { stepProvider } from "../../dynamic";
+import { StepResource } from "../../dynamic";
 import { ports } from "../../naming";
 import { access, type Machine } from "../machine";
 
@@ -51,17 +51,16 @@ export class ExistingMachines extends pulumi.ComponentResource {
     }
 }
 
-class ExistingMachine extends pulumi.dynamic.Resource {
+class ExistingMachine extends StepResource {
     declare readonly instance: pulumi.Output<string>;
 
     constructor(name: string, machine: Machine, opts: pulumi.CustomResourceOptions) {
         super(
-            stepProvider("./components/machines/existing/host.step"),
+            "./components/machines/existing/host.step",
+            "ExistingMachine",
             name,
             { access: access(machine), instance: undefined },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access"] }),
-            "postgresha",
-            "ExistingMachine",
         );
     }
 }
