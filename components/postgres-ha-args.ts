@@ -38,11 +38,14 @@ export interface PostgresArgs {
     synchronousStandbyCount?: number;
     /** Size of each instance's volume. Local volumes do not grow; a change is refused by Kubernetes. @default 10Gi */
     storage?: string;
-    /** PostgreSQL's `shared_buffers`. A change waits for a restart of each instance (`pending restart` in the status). @default 256MB */
+    /** PostgreSQL's `shared_buffers`. A change restarts the instances one by one, with a switchover. @default 256MB */
     sharedBuffers?: string;
-    /** PostgreSQL's `max_connections`. A change waits for a restart of each instance (`pending restart` in the status). @default 200 */
+    /**
+     * PostgreSQL's `max_connections`. Raised, the instances restart one by one, with a switchover; lowered, the primary
+     * restarts in place first (seconds without writes). @default 200
+     */
     maxConnections?: number;
-    /** Further PostgreSQL parameters. A change is a reload, for some a restart. @default none */
+    /** Further PostgreSQL parameters. A change is a reload, for some a restart as with those above. @default none */
     parameters?: Record<string, string>;
     /** @default { cpu: "500m", memory: "1536Mi" } */
     resources?: Resources;
