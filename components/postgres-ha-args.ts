@@ -108,8 +108,8 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     // 16 MB: one WAL segment.
     haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "50m", memory: "128Mi" } },
     database: { name: "app", owner: "app" },
-    // 27 s: the worst case with Patroni's shortest lock time, the etcd leader on the lost machine.
-    recovery: { objective: { rto: 27, rpo: 0 } },
+    // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/015).
+    recovery: { objective: { rto: 16, rpo: 0 } },
 };
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */
