@@ -116,7 +116,8 @@ describe("a fourth machine, added as an agent", () => {
                 return JSON.stringify(now?.inputs) !== JSON.stringify(inputs);
             })
             .map(({ name }) => name);
-        assert.deepEqual(changed, ["postgres-patroni-server", "postgres-state"]);
+        // Not an update of the repository's check: its diff looks at the repository alone.
+        assert.deepEqual(changed, ["postgres-patroni-server", "postgres-repository-check", "postgres-state"]);
     });
 });
 
