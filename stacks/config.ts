@@ -72,6 +72,8 @@ const schema = z.strictObject({
             objective: z.strictObject({ rto: z.number().optional(), rpo: z.literal(0).optional() }).optional(),
         })
         .optional(),
+    /** Read by the drills, which refuse to harm a stack without it; it changes nothing of what is deployed. */
+    drills: z.literal("allowed").optional(),
 });
 
 export type StackConfig = z.infer<typeof schema>;
@@ -129,7 +131,7 @@ export async function toArguments(
         problems.push(...parsed.error.issues.map(describe));
         throw new ValidationError(subject, problems);
     }
-    const { profile, machines, ...rest } = parsed.data;
+    const { profile, machines, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
     const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
     const args: PostgresHAArgs = {
