@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { brokenPromises, summarise } from "../../../drills/judgement";
 import type { Fault } from "../../../drills/faults/fault";
 import type { RoundResult } from "../../../drills/round";
+import { recordedRound as round } from "./recorded-round";
 
 const fault: Fault = {
     name: "test",
@@ -11,20 +12,6 @@ const fault: Fault = {
     prepare: () => Promise.reject(new Error("not used")),
 };
 const timers = { ttl: 20, walSenderTimeout: 5 };
-
-const round = (changes: Partial<RoundResult> = {}): RoundResult => ({
-    ...{ fault: "test", target: "postgres-0", begun: "2026-01-01T00:00:00.000Z" },
-    ...{ outageSeconds: 2, worstClientSeconds: 2, pauseWhileHealingSeconds: 0, redundancySeconds: 8 },
-    ...{ acknowledged: 1000, failed: 0, unknown: 0, lost: 0, violations: [], reads: { primary: 9, replica: 9 } },
-    onReplicas: { anomalies: [], operationsBehind: 0 },
-    primary: { before: "postgres-0", after: "postgres-1" },
-    promotions: 1,
-    twoPrimaries: [],
-    sampled: { "postgres-0": 50 },
-    stolenShare: 0,
-    timeline: { binMs: 100, acknowledged: [], marks: [], roles: [] },
-    ...changes,
-});
 
 const lost = { kind: "lost", id: 1, detail: "client 0 was told" } as const;
 const sample = { instance: "postgres-0", begin: 0, end: 1, timeline: 1 };
