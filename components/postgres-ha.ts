@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { EtcdCluster } from "./etcd/etcd-cluster";
 import { Haproxy } from "./haproxy/haproxy";
 import { Images } from "./images/images";
-import { K3sCluster } from "./k3s/k3s-cluster";
+import { K3sCluster, K3sRoster } from "./k3s/k3s-cluster";
 import { DockerMachines } from "./machines/docker/docker-machines";
 import { ExistingMachines } from "./machines/existing/existing-machines";
 import type { Machine } from "./machines/machine";
@@ -60,7 +60,12 @@ export class PostgresHA extends pulumi.ComponentResource {
         const servers = machines.slice(0, input.kubernetes.servers);
         const k3s = createKubernetes(name, input, servers, machines.slice(servers.length), owner, this);
         const images = createImages(name, machines, k3s, this);
-        const { database, proxy } = createNamespaces(name, input, k3s, images, this);
+        const roster = new K3sRoster(
+            `${name}-roster`,
+            { members: machines, servers },
+            { parent: this, dependsOn: images.present, deletedWith: k3s },
+        );
+        const { database, proxy } = createNamespaces(name, input, k3s, roster, this);
         const etcd = new EtcdCluster(
             `${name}-etcd`,
             {
@@ -170,7 +175,7 @@ function createNamespaces(
     name: string,
     { cluster }: NormalisedArgs,
     k3s: K3sCluster,
-    images: Images,
+    roster: K3sRoster,
     parent: pulumi.Resource,
 ): { database: WorkloadContext; proxy: WorkloadContext } {
     const context = (suffix: string, namespace: string, level: string): WorkloadContext => {
@@ -187,7 +192,7 @@ function createNamespaces(
                 },
             },
             // Everything in a namespace waits for it, and so for the images on every node.
-            { ...inCluster(parent, { ...base, namespace }), dependsOn: images.present },
+            { ...inCluster(parent, { ...base, namespace }), dependsOn: [roster] },
         );
         return { ...base, namespace: made.metadata.name };
     };
