@@ -9,6 +9,7 @@ import { entriesOf, type Entry } from "../commands/status/session";
 import { openStack, readStackState, type KnownMachine, type StackState } from "../commands/status/stack-state";
 import { Tunnel } from "../commands/status/tunnel";
 import type { Workspace } from "../commands/workspace";
+import { readyServer } from "../components/k3s/cluster-access";
 import type { SshConnection } from "../components/machines/ssh";
 import { askAnyInstance } from "../components/patroni/api";
 import type { EffectiveTimers } from "./bars";
@@ -140,9 +141,17 @@ export class Cluster {
     async askPatroni<Answer>(method: "GET" | "POST" | "PATCH", path: string, body?: object): Promise<Answer> {
         const { cluster, namespace, instances } = this.state;
         const location = { cluster, namespace, instances: instances.map(({ name }) => name) };
-        const servers = this.state.machines.filter(({ role }) => role === "server");
-        const ssh = await Promise.any(servers.map(({ access }) => this.tunnel.ssh(access)));
-        return askAnyInstance<Answer>(ssh, location, method, path, body);
+        return askAnyInstance<Answer>(await this.server(), location, method, path, body);
+    }
+
+    /** A server whose Kubernetes API answers. */
+    async server(): Promise<SshConnection> {
+        const servers = this.state.machines.filter(({ role }) => role === "server").map(({ access }) => access);
+        const ready = await readyServer(servers);
+        if (ready === undefined) {
+            throw new Error("the Kubernetes API answers on no server");
+        }
+        return this.tunnel.ssh(ready);
     }
 
     /** What Patroni really uses, which it may have changed silently. */
