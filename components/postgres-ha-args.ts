@@ -1,5 +1,7 @@
 import type { DockerMachinesArgs } from "./machines/docker/docker-machines";
 import type { ExistingMachinesArgs } from "./machines/existing/existing-machines";
+import type { BackupArgs } from "./pgbackrest/backup-args";
+import { normaliseRepository, type NormalisedRepositoryArgs } from "./pgbackrest/repository-args";
 import type { RecoveryObjective } from "./recovery";
 import { postgresHAProblems } from "./postgres-ha-validation";
 import { refuse } from "./validation";
@@ -71,6 +73,8 @@ export interface PostgresHAArgs {
     /** The application's database and the role that owns it, made at the first start. @default app, app */
     database?: { name?: string; owner?: string };
     recovery?: { objective?: Partial<RecoveryObjective> };
+    /** Backups; without them a lost cluster is lost. @default none */
+    backup?: BackupArgs;
 }
 
 /** The arguments with every default in place. */
@@ -85,6 +89,7 @@ export interface NormalisedArgs {
     haproxy: Required<HaproxyInputs>;
     database: { name: string; owner: string };
     recovery: { objective: RecoveryObjective };
+    backup?: { repository: NormalisedRepositoryArgs };
 }
 
 /** Defaults, each with its reason. */
@@ -114,9 +119,10 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */
 export function normalise(args: PostgresHAArgs): NormalisedArgs {
+    const { stack, cluster = defaults.cluster, backup } = args;
     const normalised: NormalisedArgs = {
-        stack: args.stack,
-        cluster: args.cluster ?? defaults.cluster,
+        stack,
+        cluster,
         machines: args.machines,
         kubernetes: { ...defaults.kubernetes, ...args.kubernetes },
         etcd: { ...defaults.etcd, ...args.etcd },
@@ -124,6 +130,7 @@ export function normalise(args: PostgresHAArgs): NormalisedArgs {
         haproxy: { ...defaults.haproxy, ...args.haproxy },
         database: { ...defaults.database, ...args.database },
         recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
+        ...(backup && { backup: { repository: normaliseRepository(backup.repository, stack, cluster) } }),
     };
     refuse("PostgresHA", postgresHAProblems(normalised));
     return normalised;

@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
+import type { Endpoints } from "../components/entries";
 import type { ClusterStatus } from "../components/patroni/cluster.step";
-import type { Endpoints, PostgresHA } from "../components/postgres-ha";
+import type { PostgresHA } from "../components/postgres-ha";
 
 /** The contract with applications: names and meanings change only with a CHANGELOG line. */
 export interface StackOutputs {

@@ -144,11 +144,7 @@ describe("the workloads of the dev stack", () => {
 
     it("restart a member of etcd for its own health alone, never for a lost quorum", () => {
         assert.deepEqual(containerOf(etcd()).livenessProbe.httpGet, { path: "/livez", port: 2381 });
-        assert.deepEqual(containerOf(postgresql()).livenessProbe.httpGet, {
-            path: "/liveness",
-            port: 8008,
-            scheme: "HTTPS",
-        });
+        assert.deepEqual(containerOf(postgresql()).livenessProbe.httpGet, { path: "/", port: 8009 });
         assert.deepEqual(containerOf(haproxy()).livenessProbe.httpGet, { path: "/healthz", port: 8404 });
     });
 
@@ -159,7 +155,7 @@ describe("the workloads of the dev stack", () => {
             "postgres-etcd-0=https://10.43.0.32:2380,postgres-etcd-1=https://10.43.0.33:2380,postgres-etcd-2=https://10.43.0.34:2380",
         );
         assert.equal(env["HEARTBEAT_MS"], "100");
-        assert.equal(env["ELECTION_MS"], "1000");
+        assert.equal(env["ELECTION_MS"], "500");
     });
 
     it("give a primary the time to stop that Patroni takes, and more", () => {

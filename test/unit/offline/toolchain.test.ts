@@ -16,7 +16,7 @@ describe("tools that are there already", () => {
     const architecture = hostArchitecture();
     const earlierMode = process.env["POSTGRES_HA_OFFLINE"];
     let cache: Cache;
-    const options = () => ({ cache, state: join(directory.path(), "state") });
+    const options = () => ({ cache, state: join(directory.path(), "state"), objectStore: false });
     const make = (key: PartKey) => cache.obtain(key, () => Promise.resolve());
     const ofOtherSources = (key: PartKey, recipe: string): PartKey => ({ ...key, recipe: recipe.repeat(64) });
 
@@ -34,7 +34,7 @@ describe("tools that are there already", () => {
     });
 
     async function makeRest(k3s: PartKey): Promise<string> {
-        const parts = [await make(k3s), await make(etcdKey(architecture))];
+        const parts = { k3s: await make(k3s), etcd: await make(etcdKey(architecture)) };
         return make(artifactsKey(parts, architecture));
     }
 
