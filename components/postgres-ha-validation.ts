@@ -1,3 +1,5 @@
+import { backupProblems, repositoryProblems } from "./pgbackrest/backup-args";
+import { restoreProblems } from "./pgbackrest/restore";
 import { contains, overlap, parseCidr, parseIpv4 } from "./network";
 import { parameterProblems } from "./patroni/parameters";
 import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
@@ -18,6 +20,9 @@ export function postgresHAProblems(args: NormalisedArgs): Problem[] {
         ...databaseProblems(args),
         ...objectiveProblems(args.recovery.objective),
         ...timerProblems(deriveTimers(args.recovery.objective)),
+        ...backupProblems(args.backup),
+        ...restoreProblems(args.restore, args.backup !== undefined),
+        ...(args.restore?.from ? repositoryProblems(args.restore.from.repository, "restore.from.repository") : []),
     ];
 }
 

@@ -7,7 +7,8 @@ import { K3sCluster } from "./k3s/k3s-cluster";
 import { DockerMachines } from "./machines/docker/docker-machines";
 import { ExistingMachines } from "./machines/existing/existing-machines";
 import type { Machine } from "./machines/machine";
-import { databaseNamespace, ports, proxyNamespace, readOnlyService, readWriteService } from "./naming";
+import { databaseNamespace, instanceName, ports, proxyNamespace, readOnlyService, readWriteService } from "./naming";
+import { PgBackRest } from "./pgbackrest/pgbackrest";
 import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
 import type { ClusterStatus } from "./patroni/cluster.step";
@@ -73,6 +74,7 @@ export class PostgresHA extends pulumi.ComponentResource {
             },
             { parent: this },
         );
+        const pgBackRest = createBackup(name, input, database, this);
         const patroni = new PatroniCluster(
             `${name}-patroni`,
             {
@@ -82,6 +84,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 ...input.postgres,
                 database: input.database,
                 timers,
+                backup: pgBackRest?.instance,
                 serviceCidr: input.kubernetes.serviceCidr,
                 etcd: { hosts: etcd.hosts, authority: etcd.authority, ready: etcd.statefulSet },
                 serverNames: serverNames(input, machines),
@@ -195,6 +198,16 @@ function createNamespaces(
         database: context("namespace", databaseNamespace(cluster), "restricted"),
         proxy: context("proxy-namespace", proxyNamespace(cluster), "privileged"),
     };
+}
+
+function createBackup(
+    name: string,
+    { cluster, backup, restore, postgres }: NormalisedArgs,
+    context: WorkloadContext,
+    parent: pulumi.Resource,
+): PgBackRest | undefined {
+    const instances = Array.from({ length: postgres.instances }, (_, index) => instanceName(cluster, index));
+    return backup && new PgBackRest(`${name}-pgbackrest`, { context, cluster, backup, restore, instances }, { parent });
 }
 
 /** Every name under which a client may reach PostgreSQL, for `sslmode=verify-full`. */
