@@ -1,7 +1,7 @@
 import type { DockerMachinesArgs } from "./machines/docker/docker-machines";
 import type { ExistingMachinesArgs } from "./machines/existing/existing-machines";
-import { normaliseBackup, type BackupArgs, type NormalisedBackup } from "./pgbackrest/backup-args";
-import type { RestoreArgs } from "./pgbackrest/restore";
+import type { BackupArgs } from "./pgbackrest/backup-args";
+import { normaliseRepository, type NormalisedRepositoryArgs } from "./pgbackrest/repository-args";
 import type { RecoveryObjective } from "./recovery";
 import { postgresHAProblems } from "./postgres-ha-validation";
 import { refuse } from "./validation";
@@ -70,16 +70,8 @@ export interface PostgresHAArgs {
     /** The application's database and the role that owns it, made at the first start. @default app, app */
     database?: { name?: string; owner?: string };
     recovery?: { objective?: Partial<RecoveryObjective> };
-    /**
-     * The repository of backups and of the WAL archive, and what is done when. With it a cluster that has lost everything
-     * is restored by the next update. Adding it restarts the instances one by one. @default none
-     */
+    /** Backups; without them a lost cluster is lost. @default none */
     backup?: BackupArgs;
-    /**
-     * A restore of the whole database to a moment, or from another stack's repository. Raising its `generation`, with the
-     * token of the preview, replaces all data: everything after the target is left behind. @default none
-     */
-    restore?: RestoreArgs;
 }
 
 /** The arguments with every default in place. */
@@ -94,8 +86,7 @@ export interface NormalisedArgs {
     haproxy: Required<HaproxyInputs>;
     database: { name: string; owner: string };
     recovery: { objective: RecoveryObjective };
-    backup?: NormalisedBackup;
-    restore?: RestoreArgs;
+    backup?: { repository: NormalisedRepositoryArgs };
 }
 
 /** Defaults, each with its reason. */
@@ -125,9 +116,10 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */
 export function normalise(args: PostgresHAArgs): NormalisedArgs {
+    const { stack, cluster = defaults.cluster, backup } = args;
     const normalised: NormalisedArgs = {
-        stack: args.stack,
-        cluster: args.cluster ?? defaults.cluster,
+        stack,
+        cluster,
         machines: args.machines,
         kubernetes: { ...defaults.kubernetes, ...args.kubernetes },
         etcd: { ...defaults.etcd, ...args.etcd },
@@ -135,10 +127,7 @@ export function normalise(args: PostgresHAArgs): NormalisedArgs {
         haproxy: { ...defaults.haproxy, ...args.haproxy },
         database: { ...defaults.database, ...args.database },
         recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
-        ...(args.backup && {
-            backup: normaliseBackup(args.backup, args.postgres?.storage ?? defaults.postgres.storage),
-        }),
-        ...(args.restore && { restore: args.restore }),
+        ...(backup && { backup: { repository: normaliseRepository(backup.repository, stack, cluster) } }),
     };
     refuse("PostgresHA", postgresHAProblems(normalised));
     return normalised;

@@ -1,7 +1,7 @@
-import { backupProblems, repositoryProblems } from "./pgbackrest/backup-args";
-import { restoreProblems } from "./pgbackrest/restore";
-import { contains, overlap, parseCidr, parseIpv4 } from "./network";
+import { machineAddressProblem } from "./machines/docker/subnet";
+import { overlap, parseCidr, parseIpv4 } from "./network";
 import { parameterProblems } from "./patroni/parameters";
+import { repositoryProblems } from "./pgbackrest/repository-validation";
 import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
 import { postgresBytes, quantityBytes } from "./quantity";
 import { deriveTimers, objectiveProblems, timerProblems } from "./recovery";
@@ -18,11 +18,9 @@ export function postgresHAProblems(args: NormalisedArgs): Problem[] {
         ...sizeProblems(args),
         ...parameterProblems(args.postgres.parameters),
         ...databaseProblems(args),
+        ...(args.backup === undefined ? [] : repositoryProblems(args.backup.repository, args.machines)),
         ...objectiveProblems(args.recovery.objective),
         ...timerProblems(deriveTimers(args.recovery.objective)),
-        ...backupProblems(args.backup),
-        ...restoreProblems(args.restore, args.backup !== undefined),
-        ...(args.restore?.from ? repositoryProblems(args.restore.from.repository, "restore.from.repository") : []),
     ];
 }
 
@@ -88,17 +86,8 @@ function dockerProblems(subnet: string, list: { address: string }[]): Problem[] 
         ];
     }
     return list.flatMap(({ address }, index) => {
-        const parsed = parseIpv4(address);
-        // The first address is the bridge's own, the last is for broadcasts.
-        const last = block.base + 2 ** (32 - block.prefix) - 1;
-        return parsed !== undefined && contains(block, parsed) && parsed > block.base + 1 && parsed < last
-            ? []
-            : [
-                  {
-                      path: `machines.machines[${index}].address`,
-                      message: `"${address}" is no address for a machine in ${subnet}`,
-                  },
-              ];
+        const message = machineAddressProblem(subnet, address);
+        return message === undefined ? [] : [{ path: `machines.machines[${index}].address`, message }];
     });
 }
 

@@ -1,4 +1,5 @@
-import { artifact, type Architecture } from "../artifacts";
+import { artifact } from "../artifacts";
+import { machineArchitecture } from "../machines/architecture";
 import type { MachineAccess } from "../machines/machine";
 import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
@@ -171,20 +172,6 @@ async function waitUntilReady(ssh: SshConnection, inputs: K3sNodeInputs): Promis
             return stdout === "True" ? { done: true } : { waiting: stdout || stderr.trim() || "not ready" };
         }),
     );
-}
-
-export async function machineArchitecture(ssh: SshConnection): Promise<Architecture> {
-    const { stdout } = await ssh.run("uname -m");
-    const known: Record<string, Architecture> = { x86_64: "amd64", aarch64: "arm64" };
-    const architecture = known[stdout.trim()];
-    if (!architecture) {
-        throw new RemoteError(
-            ssh.machine,
-            "check",
-            `architecture ${stdout.trim()} is not supported; use amd64 or arm64`,
-        );
-    }
-    return architecture;
 }
 
 /** Takes k3s off a machine that is kept. One that is gone, or new and never had it, needs nothing. */
