@@ -18,10 +18,21 @@ import {
 import { hostArchitecture } from "./platform";
 import { Reachability } from "./reachability";
 import { obtainRelease, releaseKey } from "./releases";
-import { engineKey, etcdKey, k3sKey, obtainEngine, obtainEtcd, obtainK3s } from "./stand-ins";
+import { makesObjectStore } from "./stack-settings";
+import {
+    engineKey,
+    etcdKey,
+    k3sKey,
+    obtainEngine,
+    obtainEtcd,
+    obtainK3s,
+    obtainVersitygw,
+    versitygwKey,
+} from "./stand-ins";
 
 export interface Toolchain {
-    origins: Record<Group, Origin>;
+    /** Of the parts that the stack needs. */
+    origins: Origins;
     /** Folder put before PATH; undefined when the official release is on PATH. */
     engineBin: string | undefined;
     artifacts: string;
@@ -29,12 +40,16 @@ export interface Toolchain {
     environment: Record<string, string>;
 }
 
+export type Origins = Record<Exclude<Group, "versitygw">, Origin> & { versitygw?: Origin };
+
 export interface ToolchainOptions {
     cache?: Cache;
     /** Keeps where parts came from, and Pulumi's home when stand-ins are used. @default .state */
     state?: string;
     /** Without it the container engine and the base image are made sure of as well. */
     withoutMachines?: boolean;
+    /** The server of an object store is needed. @default what the stack's settings say */
+    objectStore?: boolean;
 }
 
 function contextOf({ cache = new Cache(), state = stateDirectory }: ToolchainOptions) {
@@ -47,6 +62,7 @@ function contextOf({ cache = new Cache(), state = stateDirectory }: ToolchainOpt
 export async function ensureToolchain(options: ToolchainOptions = {}): Promise<Toolchain> {
     const context = contextOf(options);
     const { cache, architecture } = context;
+    const needsObjectStore = options.objectStore ?? makesObjectStore();
     const machines = async (): Promise<void> => {
         if (options.withoutMachines === true) return;
         ensureHostSettings();
@@ -69,24 +85,37 @@ export async function ensureToolchain(options: ToolchainOptions = {}): Promise<T
             release: () => obtainRelease(cache, "etcd", architecture),
             offline: () => obtainEtcd(cache, architecture),
         });
-        const artifacts = await obtainArtifacts(cache, [k3s.value, etcd.value], architecture);
-        const origins = { pulumi: engine.origin, k3s: k3s.origin, etcd: etcd.origin };
+        const store = needsObjectStore
+            ? await obtainFrom("versitygw", context, {
+                  installed: () => obtainRelease(cache, "versitygw", architecture),
+                  release: () => obtainRelease(cache, "versitygw", architecture),
+                  offline: () => obtainVersitygw(cache, architecture),
+              })
+            : undefined;
+        const parts = { k3s: k3s.value, etcd: etcd.value, versitygw: store?.value };
+        const artifacts = await obtainArtifacts(cache, parts, architecture);
+        const origins = { pulumi: engine.origin, k3s: k3s.origin, etcd: etcd.origin, ...originOf(store) };
         return describe(origins, engine.value, artifacts, context);
     };
     const [toolchain] = await Promise.all([tools(), machines()]);
     return toolchain;
 }
 
+const originOf = (store: { origin: Origin } | undefined): Pick<Origins, "versitygw"> =>
+    store === undefined ? {} : { versitygw: store.origin };
+
 /** The toolchain as far as it is there already: nothing is built, downloaded or started. */
 export async function findToolchain(options: ToolchainOptions = {}): Promise<Toolchain | undefined> {
     const context = contextOf(options);
     const { cache, architecture } = context;
-    const origins = {
+    const needsObjectStore = options.objectStore ?? makesObjectStore();
+    const origins: Origins = {
         pulumi: await decideOrigin("pulumi", context),
         k3s: await decideOrigin("k3s", context),
         etcd: await decideOrigin("etcd", context),
+        ...(needsObjectStore ? { versitygw: await decideOrigin("versitygw", context) } : {}),
     };
-    const offlineKeys = { pulumi: engineKey, k3s: k3sKey, etcd: etcdKey };
+    const offlineKeys = { pulumi: engineKey, k3s: k3sKey, etcd: etcdKey, versitygw: versitygwKey };
     const find = (group: Group): string | undefined => {
         const key = origins[group] === "offline" ? offlineKeys[group](architecture) : releaseKey(group, architecture);
         return cache.find(key);
@@ -94,13 +123,15 @@ export async function findToolchain(options: ToolchainOptions = {}): Promise<Too
     const installed = origins.pulumi === "installed" ? installedPulumi(cache.root) : undefined;
     const engine = installed === undefined ? find("pulumi") : dirname(installed.path);
     const [k3s, etcd] = [find("k3s"), find("etcd")];
+    const versitygw = needsObjectStore ? find("versitygw") : undefined;
     if (engine === undefined || k3s === undefined || etcd === undefined) return undefined;
-    const artifacts = cache.find(artifactsKey([k3s, etcd], architecture));
+    if (needsObjectStore && versitygw === undefined) return undefined;
+    const artifacts = cache.find(artifactsKey({ k3s, etcd, versitygw }, architecture));
     return artifacts === undefined ? undefined : describe(origins, engine, artifacts, context);
 }
 
 function describe(
-    origins: Record<Group, Origin>,
+    origins: Origins,
     engine: string,
     artifacts: string,
     { cache, state }: { cache: Cache; state: string },

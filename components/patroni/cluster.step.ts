@@ -4,6 +4,8 @@ import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
+import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
+import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { rollOutdated } from "./roll";
@@ -16,6 +18,8 @@ export interface PatroniStateInputs extends ClusterLocation {
     template: string;
     /** Identities of the machines: after one was replaced the cluster has to become whole again. */
     machines: string[];
+    /** How it begins anew from the repository; undefined in a stack without backups. */
+    rebirth?: Rebirth;
 }
 
 export interface PatroniStateOutputs extends PatroniStateInputs {
@@ -45,17 +49,33 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         const members = server ? await withSsh(server, (ssh) => listMembers(ssh, state)).catch(() => []) : [];
         return { ...state, status: summarise(members, state.instances.length) };
     },
-    diff(_id, olds, news) {
+    async diff(_id, olds, news) {
         const diff = inputDiff(olds, news, ["cluster", "namespace"]);
         const wasWhole = olds.status.serving && olds.status.redundant;
-        return Promise.resolve({ ...diff, changed: diff.changed || !wasWhole });
+        return { ...diff, changed: diff.changed || !wasWhole || (await hasLostItsLeader(olds)) };
     },
     async update(_id, olds, news) {
-        return { ...news, status: await bringUp(news, removedKeys(olds.dynamicConfig, news.dynamicConfig)) };
+        const generation = news.rebirth?.generation ?? 0;
+        const removed = removedKeys(olds.dynamicConfig, news.dynamicConfig);
+        return { ...news, status: await bringUp(news, removed, generation > (olds.rebirth?.generation ?? 0)) };
     },
 };
 
-async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}): Promise<ClusterStatus> {
+/** Where a repository can bring it back, the loss of all data must show as a change. */
+async function hasLostItsLeader(state: PatroniStateOutputs): Promise<boolean> {
+    if (state.rebirth === undefined) {
+        return false;
+    }
+    const server = await readyServer(state.servers);
+    const members = server && (await withSsh(server, (ssh) => listMembers(ssh, state)).catch(() => undefined));
+    return members !== undefined && !members.some(({ role }) => role === "leader");
+}
+
+async function bringUp(
+    inputs: PatroniStateInputs,
+    removed: DynamicConfig = {},
+    restore = false,
+): Promise<ClusterStatus> {
     const server = await readyServer(inputs.servers);
     if (!server) {
         throw new Error(
@@ -63,15 +83,13 @@ async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}):
         );
     }
     return withSsh(server, async (ssh) => {
-        const whole = () =>
-            waitFor<ClusterStatus>(`cluster ${inputs.cluster}`, 300, async () => {
-                const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
-                if (typeof members === "string") {
-                    return { waiting: members };
-                }
-                const found = summarise(members, inputs.instances.length);
-                return found.serving && found.redundant ? { done: found } : { waiting: JSON.stringify(members) };
-            });
+        const { rebirth } = inputs;
+        const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
+        const whole = () => untilWhole(ssh, inputs, bootstrap);
+        if (rebirth && restore) {
+            await startAnew(ssh, inputs, rebirth);
+        }
+        await bootstrap?.begin();
         await rollOutdated(ssh, inputs, whole);
         const status = await step(
             inputs.cluster,
@@ -81,6 +99,41 @@ async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}):
         await applyDynamicConfig(ssh, inputs, removed);
         return status;
     });
+}
+
+/** As long as a restore goes on it is waited for; without one the cluster has five minutes. */
+async function untilWhole(
+    ssh: SshConnection,
+    inputs: PatroniStateInputs,
+    bootstrap: BootstrapWatch | undefined,
+): Promise<ClusterStatus> {
+    let restoring: string | undefined;
+    const lostData = inputs.rebirth && new LostDataWatch(ssh, inputs, inputs.rebirth);
+    const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
+        const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
+        const found = typeof members === "string" ? undefined : summarise(members, inputs.instances.length);
+        if (found?.serving && found.redundant) {
+            return { done: found };
+        }
+        if (bootstrap && !found?.serving) {
+            await lostData?.look();
+            const before = restoring;
+            restoring = await bootstrap.look();
+            if (restoring !== undefined && restoring !== before) {
+                console.log(`${inputs.cluster}: ${restoring}`);
+            }
+        }
+        return { waiting: typeof members === "string" ? members : JSON.stringify(members) };
+    };
+    for (;;) {
+        try {
+            return await waitFor(`cluster ${inputs.cluster}`, 300, look);
+        } catch (error) {
+            if (restoring === undefined || error instanceof BootstrapError) {
+                throw error;
+            }
+        }
+    }
 }
 
 export function summarise(members: Member[], expected: number): ClusterStatus {

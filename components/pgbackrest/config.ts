@@ -1,19 +1,6 @@
-/** pgbackrest.conf as text. It holds the passphrase and the store's key: its only places are Secrets. */
+import { repositoryOptions, type KnownRepository } from "./repository-options";
 
-/** Repository with everything known; see `Repository` for the meaning of each field. */
-export interface RepositoryAccess {
-    host: string;
-    port: number;
-    bucket: string;
-    region: string;
-    uriStyle: "path" | "host";
-    path: string;
-    key?: { accessKeyId: string; secretAccessKey: string };
-    /** File with the authority of the store's certificate; undefined: those that the system trusts. */
-    caFile?: string;
-    /** Encrypts everything in the repository. */
-    passphrase: string;
-}
+/** pgbackrest.conf as text. It holds the passphrase and the store's key: its only places are Secrets. */
 
 export interface Retention {
     full: number;
@@ -22,7 +9,11 @@ export interface Retention {
 
 export interface PgBackRestConfigInput {
     stanza: string;
-    repository: RepositoryAccess;
+    repository: KnownRepository;
+    /** File with the authority of the store's certificate, when the repository names one. */
+    caFile: string;
+    /** Encrypts everything in the repository. */
+    passphrase: string;
     /** How many processes compress, encrypt and transfer at once. */
     processes: number;
     retention: Retention;
@@ -75,28 +66,16 @@ const lines = (settings: Settings): string =>
         .map(([key, value]) => `${key}=${value}\n`)
         .join("");
 
-function repository({ repository: repo, retention }: PgBackRestConfigInput): Settings {
-    return {
-        "repo1-type": "s3",
-        "repo1-path": repo.path,
-        "repo1-s3-bucket": repo.bucket,
-        "repo1-s3-endpoint": repo.host,
-        "repo1-storage-port": repo.port,
-        "repo1-s3-region": repo.region,
-        "repo1-s3-uri-style": repo.uriStyle,
-        "repo1-storage-ca-file": repo.caFile,
-        "repo1-s3-key-type": repo.key ? "shared" : "auto",
-        "repo1-s3-key": repo.key?.accessKeyId,
-        "repo1-s3-key-secret": repo.key?.secretAccessKey,
-        "repo1-cipher-type": "aes-256-cbc",
-        "repo1-cipher-pass": repo.passphrase,
-        // Small files together, and of a changed file only the changed blocks.
-        "repo1-bundle": "y",
-        "repo1-block": "y",
-        "repo1-retention-full": retention.full,
-        "repo1-retention-diff": retention.differential,
-    };
-}
+const repository = ({ repository: known, caFile, passphrase, retention }: PgBackRestConfigInput): Settings => ({
+    ...repositoryOptions(known, caFile),
+    "repo1-cipher-type": "aes-256-cbc",
+    "repo1-cipher-pass": passphrase,
+    // Small files together, and of a changed file only the changed blocks.
+    "repo1-bundle": "y",
+    "repo1-block": "y",
+    "repo1-retention-full": retention.full,
+    "repo1-retention-diff": retention.differential,
+});
 
 const general = ({ processes }: PgBackRestConfigInput): Settings => ({
     "compress-type": "zst",

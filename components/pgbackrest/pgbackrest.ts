@@ -6,14 +6,17 @@ import { backupRunnerName, labels, ports } from "../naming";
 import { paths } from "../patroni/config";
 import { inCluster, type WorkloadContext } from "../workload";
 import type { NormalisedBackup } from "./backup-args";
-import { backupPaths, renderPgBackRestConfig, runnerCommonName, type RepositoryAccess } from "./config";
+import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestConfigInput } from "./config";
 import type { Repository } from "./repository";
+import { existingRepository, normaliseRepository } from "./repository-args";
+import type { KnownRepository } from "./repository-options";
 import { restoreRequest, type RestoreArgs } from "./restore";
 
 export interface PgBackRestArgs {
     context: WorkloadContext;
     cluster: string;
     backup: NormalisedBackup;
+    repository: Repository;
     /** Names of the instances; the runner reaches them by these. */
     instances: string[];
     restore?: RestoreArgs;
@@ -37,16 +40,18 @@ export class PgBackRest extends pulumi.ComponentResource {
     readonly passphrase: pulumi.Output<string>;
     readonly stanza: string;
     readonly instance: InstanceBackup;
-    /** The runner's settings, and its certificate. */
+    /** The runner's settings, and its certificate with the key. */
     readonly runner: { config: kubernetes.core.v1.Secret; tls: kubernetes.core.v1.Secret };
+    readonly runnerCertificate: pulumi.Output<string>;
 
     constructor(name: string, args: PgBackRestArgs, opts?: pulumi.ComponentResourceOptions) {
         super("postgresha:pgbackrest:PgBackRest", name, {}, opts);
         const object = inCluster(this, args.context);
         this.stanza = args.cluster;
         this.passphrase = createPassphrase(name, args.backup, this);
-        const { instance, runner } = createTls(name, args, this, object);
-        const { repository } = args.backup;
+        const { instance, runner, runnerCertificate } = createTls(name, args, this, object);
+        this.runnerCertificate = runnerCertificate;
+        const { repository } = args;
         this.instance = {
             stanza: this.stanza,
             config: createConfig(`${name}-config`, "pgbackrest", args, this.passphrase, object),
@@ -77,26 +82,6 @@ function createPassphrase(name: string, backup: NormalisedBackup, parent: pulumi
     );
 }
 
-/** One repository as text for pgbackrest.conf; secret, because it holds the key and the passphrase. */
-const accessTo = (
-    repository: Repository,
-    passphrase: pulumi.Input<string>,
-    caFile: string,
-): pulumi.Output<RepositoryAccess> =>
-    pulumi.secret(
-        pulumi.all([repository.credentials, passphrase]).apply(([credentials, known]): RepositoryAccess => ({
-            host: repository.host,
-            port: repository.port,
-            bucket: repository.bucket,
-            region: repository.region,
-            uriStyle: repository.uriStyle,
-            path: repository.path,
-            caFile: repository.caCertificate === undefined ? undefined : `${backupPaths.config}/${caFile}`,
-            passphrase: known,
-            key: credentials.type === "key" ? credentials : undefined,
-        })),
-    );
-
 /** One name, changed in place: pgBackRest reads it at every call, so that new keys need no restart. */
 function createConfig(
     name: string,
@@ -106,41 +91,65 @@ function createConfig(
     object: pulumi.CustomResourceOptions,
     forRunner = false,
 ): kubernetes.core.v1.Secret {
-    const { backup, restore, cluster, instances } = args;
-    const port = { port: ports.pgBackRest, data: paths.data, socket: paths.socket };
-    const render = (repository: RepositoryAccess, stanza: string, runner = false) =>
-        renderPgBackRestConfig(
-            {
-                stanza,
-                repository,
-                processes: backup.processes,
-                retention: backup.retention,
-                role: runner ? { kind: "runner", instances } : { kind: "local" },
-            },
-            port,
-        );
-    const own = accessTo(backup.repository, passphrase, "ca.crt");
-    const data: Record<string, pulumi.Input<string>> = {
-        "pgbackrest.conf": own.apply((repository) => render(repository, cluster)),
-        ...authority("ca.crt", backup.repository),
+    const { repository, cluster, instances } = args;
+    const own = { repository, passphrase, stanza: cluster, caFile: "ca.crt" };
+    const source = forRunner ? undefined : sourceOf(args);
+    const stringData = {
+        "pgbackrest.conf": render(args, own, { kind: "local" }),
+        ...authority(own),
+        ...(forRunner ? { "runner.conf": render(args, own, { kind: "runner", instances }) } : {}),
+        ...(source ? { "source.conf": render(args, source, { kind: "local" }), ...authority(source) } : {}),
     };
-    const source = restore?.from;
-    if (forRunner) {
-        data["runner.conf"] = own.apply((repository) => render(repository, cluster, true));
-    } else if (source) {
-        const access = accessTo(source.repository, source.passphrase, "source-ca.crt");
-        data["source.conf"] = access.apply((repository) => render(repository, source.stanza));
-        Object.assign(data, authority("source-ca.crt", source.repository));
-    }
     return new kubernetes.core.v1.Secret(
         name,
-        { metadata: metadata(args, `${cluster}-${suffix}`), stringData: data },
+        { metadata: metadata(args, `${cluster}-${suffix}`), stringData },
         object,
     );
 }
 
-const authority = (file: string, { caCertificate }: Repository): Record<string, pulumi.Input<string>> =>
-    caCertificate === undefined ? {} : { [file]: caCertificate };
+interface Access {
+    repository: Repository;
+    passphrase: pulumi.Input<string>;
+    stanza: string;
+    /** Key of the Secret with the store's authority. */
+    caFile: string;
+}
+
+function sourceOf({ restore, cluster }: PgBackRestArgs): Access | undefined {
+    if (!restore?.from) {
+        return undefined;
+    }
+    const { repository, passphrase, stanza } = restore.from;
+    const normalised = normaliseRepository(repository, "", cluster);
+    return normalised.provider === "s3"
+        ? { repository: existingRepository(normalised), passphrase, stanza, caFile: "source-ca.crt" }
+        : undefined;
+}
+
+const render = (
+    { backup }: PgBackRestArgs,
+    { repository, passphrase, stanza, caFile }: Access,
+    role: PgBackRestConfigInput["role"],
+): pulumi.Output<string> =>
+    pulumi.secret(
+        pulumi.all([pulumi.output(repository), passphrase]).apply(([known, plain]) =>
+            renderPgBackRestConfig(
+                {
+                    stanza,
+                    repository: known as KnownRepository,
+                    caFile: `${backupPaths.config}/${caFile}`,
+                    passphrase: plain,
+                    processes: backup.processes,
+                    retention: backup.retention,
+                    role,
+                },
+                { port: ports.pgBackRest, data: paths.data, socket: paths.socket },
+            ),
+        ),
+    );
+
+const authority = ({ repository, caFile }: Access): Record<string, pulumi.Input<string>> =>
+    repository.caCertificate === undefined ? {} : { [caFile]: repository.caCertificate };
 
 /** A trust domain of its own: only the runner may read an instance's files, only the status reads the runner's. */
 function createTls(
@@ -148,7 +157,11 @@ function createTls(
     args: PgBackRestArgs,
     parent: pulumi.Resource,
     object: pulumi.CustomResourceOptions,
-): { instance: kubernetes.core.v1.Secret; runner: kubernetes.core.v1.Secret } {
+): {
+    instance: kubernetes.core.v1.Secret;
+    runner: kubernetes.core.v1.Secret;
+    runnerCertificate: pulumi.Output<string>;
+} {
     const authority = new CertificateAuthority(
         `${name}-ca`,
         { commonName: `${args.cluster} pgBackRest CA` },
@@ -182,7 +195,11 @@ function createTls(
             },
             object,
         );
-    return { instance: secret("pgbackrest", server), runner: secret("backup-runner", runner) };
+    return {
+        instance: secret("pgbackrest", server),
+        runner: secret("backup-runner", runner),
+        runnerCertificate: runner.certificate,
+    };
 }
 
 /** Read by an instance before it starts; what it asks for is carried out once (docs/decisions). */

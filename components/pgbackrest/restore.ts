@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Problem } from "../validation";
-import type { Repository } from "./repository";
+import type { MachinesArgs } from "../postgres-ha-args";
+import type { S3RepositoryArgs } from "./repository-args";
+import { repositoryProblems } from "./repository-validation";
 import type * as pulumi from "@pulumi/pulumi";
 
 /** Where recovery stops: exactly one of these. */
@@ -18,7 +20,7 @@ export type RestoreTarget =
 
 export interface RestoreSource {
     /** The other stack's repository; it is only read. Credentials that can only read are enough. */
-    repository: Repository;
+    repository: S3RepositoryArgs & { path: string };
     /** Name of the other stack's cluster. */
     stanza: string;
     /** The other stack's output `backup.passphrase`. */
@@ -56,7 +58,11 @@ export const describeTarget = (target: RestoreTarget): string => {
     return kind === "latest" ? "the end of the archive" : `${kind} ${String(value)}`;
 };
 
-export function restoreProblems(restore: RestoreArgs | undefined, hasBackup: boolean): Problem[] {
+export function restoreProblems(
+    restore: RestoreArgs | undefined,
+    hasBackup: boolean,
+    machines: MachinesArgs,
+): Problem[] {
     if (!restore) {
         return [];
     }
@@ -67,6 +73,9 @@ export function restoreProblems(restore: RestoreArgs | undefined, hasBackup: boo
     }
     if (!Number.isInteger(restore.generation) || restore.generation < 1) {
         add("generation", `${restore.generation} counts no restore; use 1 for the first, one more for the next`);
+    }
+    if (restore.from) {
+        problems.push(...repositoryProblems(restore.from.repository, machines, "restore.from.repository"));
     }
     const given = kinds.filter((kind) => kind in restore.target);
     if (given.length !== 1) {
@@ -110,7 +119,7 @@ function targetProblems(target: RestoreTarget): Problem[] {
 /** What is typed to confirm a restore: it changes with everything that decides what is left behind. */
 export function confirmationToken(cluster: string, restore: RestoreArgs): string {
     const { target, generation, backup, timeline, from } = restore;
-    const source = from && [from.stanza, from.repository.host, from.repository.bucket, from.repository.path];
+    const source = from && [from.stanza, from.repository.endpoint, from.repository.bucket, from.repository.path];
     const digest = createHash("sha256")
         .update(JSON.stringify([cluster, generation, target, backup, timeline, source]))
         .digest("hex");

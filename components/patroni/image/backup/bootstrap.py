@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timezone
 
 from . import contents, pgbackrest, restore_request
 
@@ -27,7 +28,7 @@ def say(phase: str, message: str) -> None:
     """To the log, and to a file that `pulumi up` reads."""
     print(f"bootstrap: {message}", flush=True)
     with open(f"{REPORT}.new", "w", encoding="utf8") as file:
-        json.dump({"phase": phase, "message": message}, file)
+        json.dump({"phase": phase, "message": message, "at": datetime.now(timezone.utc).isoformat()}, file)
     os.replace(f"{REPORT}.new", REPORT)
 
 

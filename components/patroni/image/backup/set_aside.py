@@ -15,6 +15,7 @@ SUFFIX = ".before-restore-"
 
 
 def main() -> int:
+    drop_incomplete()
     request = restore_request.read()
     if request is None or request["generation"] <= seen():
         return 0
@@ -29,6 +30,14 @@ def main() -> int:
         file.write(str(generation))
     os.replace(f"{SEEN}.new", SEEN)
     return 0
+
+
+def drop_incomplete() -> None:
+    """A restore or copy that was broken off: pg_control is written last, and nothing starts without it."""
+    if os.path.isdir(DATA) and os.listdir(DATA) and not os.path.exists(f"{DATA}/global/pg_control"):
+        print(f"set-aside: {DATA} is incomplete; it is now {DATA}.incomplete", flush=True)
+        shutil.rmtree(f"{DATA}.incomplete", ignore_errors=True)
+        os.rename(DATA, f"{DATA}.incomplete")
 
 
 def seen() -> int:
