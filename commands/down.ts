@@ -6,7 +6,7 @@ import { stateDirectory } from "../offline/checkout";
 import { engineAnswers, ensureDockerEngine, stopDockerEngine } from "../offline/docker-engine";
 import { ToolchainError } from "../offline/errors";
 import { duration, say } from "../offline/progress";
-import { findToolchain } from "../offline/toolchain";
+import { findUsableToolchain } from "../offline/toolchain";
 import { clearPendingOperations, removeStaleLocks } from "./interrupted-run";
 import { removeLeftovers } from "./leftovers";
 import { main } from "./main";
@@ -60,7 +60,7 @@ async function down(): Promise<number> {
     }
     // Containers and volumes of a stopped engine are still there, and start again with it.
     if (stack === devStack && !(await engineAnswers()) && existsSync(engineData)) await ensureDockerEngine(engine);
-    const toolchain = await findToolchain();
+    const toolchain = await findUsableToolchain();
     const workspace = openWorkspace(toolchain, stack);
     const known = workspace.ownsState ? stacksInState().includes(stack) : toolchain !== undefined;
     if (known && toolchain !== undefined) await destroyWithPulumi(workspace);

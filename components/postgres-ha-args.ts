@@ -40,11 +40,14 @@ export interface PostgresArgs {
     synchronousStandbyCount?: number;
     /** Size of each instance's volume. Local volumes do not grow; a change is refused by Kubernetes. @default 10Gi */
     storage?: string;
-    /** PostgreSQL's `shared_buffers`. A change waits for a restart of each instance (`pending restart` in the status). @default 256MB */
+    /** PostgreSQL's `shared_buffers`. A change restarts the instances one by one, with a switchover. @default 256MB */
     sharedBuffers?: string;
-    /** PostgreSQL's `max_connections`. A change waits for a restart of each instance (`pending restart` in the status). @default 200 */
+    /**
+     * PostgreSQL's `max_connections`. Raised, the instances restart one by one, with a switchover; lowered, the primary
+     * restarts in place first (seconds without writes). @default 200
+     */
     maxConnections?: number;
-    /** Further PostgreSQL parameters. A change is a reload, for some a restart. @default none */
+    /** Further PostgreSQL parameters. A change is a reload, for some a restart as with those above. @default none */
     parameters?: Record<string, string>;
     /** @default { cpu: "500m", memory: "1536Mi" } */
     resources?: Resources;
@@ -119,8 +122,8 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     // 16 MB: one WAL segment.
     haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "50m", memory: "128Mi" } },
     database: { name: "app", owner: "app" },
-    // 27 s: the worst case with Patroni's shortest lock time, the etcd leader on the lost machine.
-    recovery: { objective: { rto: 27, rpo: 0 } },
+    // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/015).
+    recovery: { objective: { rto: 16, rpo: 0 } },
 };
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */

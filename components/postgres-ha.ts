@@ -4,7 +4,7 @@ import { connectionString, createEndpoints, serverNames, type Endpoints } from "
 import { EtcdCluster } from "./etcd/etcd-cluster";
 import { Haproxy } from "./haproxy/haproxy";
 import { Images } from "./images/images";
-import { K3sCluster } from "./k3s/k3s-cluster";
+import { K3sCluster, K3sRoster } from "./k3s/k3s-cluster";
 import type { DockerHost } from "./machines/docker/docker-machine";
 import { DockerMachines } from "./machines/docker/docker-machines";
 import { ExistingMachines } from "./machines/existing/existing-machines";
@@ -55,8 +55,13 @@ export class PostgresHA extends pulumi.ComponentResource {
         const servers = machines.slice(0, input.kubernetes.servers);
         const k3s = createKubernetes(name, input, servers, machines.slice(servers.length), owner, this);
         const images = createImages(name, machines, k3s, this);
+        const roster = new K3sRoster(
+            `${name}-roster`,
+            { members: machines, servers },
+            { parent: this, dependsOn: images.present, deletedWith: k3s },
+        );
         const backup = createBackup(name, input, { machines, host, images }, this);
-        const { database, proxy } = createNamespaces(name, input, k3s, [...images.present, ...backup.ready], this);
+        const { database, proxy } = createNamespaces(name, input, k3s, [roster, ...backup.ready], this);
         const etcd = new EtcdCluster(
             `${name}-etcd`,
             {

@@ -2,7 +2,7 @@ import type { Problem } from "./validation";
 
 /** What the user asks for. */
 export interface RecoveryObjective {
-    /** Longest acceptable time without writes after the loss of a machine, in seconds. @default 27 */
+    /** Longest acceptable time without writes after the loss of a machine, in seconds. @default 16 */
     rto: number;
     /** Acknowledged writes that may be lost. Only 0 is offered: strict synchronous replication. @default 0 */
     rpo: 0;
@@ -34,20 +34,28 @@ export interface Timers {
     replication: { walSenderTimeout: number; walReceiverTimeout: number };
 }
 
-/** Smallest values Patroni 4.1 accepts; lower ones it raises silently (patroni/config.py, validator.py). */
-export const patroniFloors = { ttl: 20, loopWait: 1, retryTimeout: 3 } as const;
+/**
+ * Smallest values our Patroni accepts; lower ones it raises silently (patroni/config.py, validator.py). Upstream's floor
+ * of ttl is 20; ours is what one loop and two retries need (patroni/image/patches/10-ttl-floor.patch).
+ */
+export const patroniFloors = { ttl: 7, loopWait: 1, retryTimeout: 3 } as const;
+
+/** From this objective on etcd elects after 1 s instead of 500 ms: slow disks then cause no needless elections. */
+const relaxedElection = { fromRto: 20, electionMs: 1000 } as const;
 
 /**
  * Worst case from the loss of the machine that holds both the primary and the etcd leader to the first write:
  * an etcd election (up to two rounds), the whole lock time anew (the new etcd leader extends every lease), etcd's
- * lease loop, the health race with its 2 s to the dead member, promotion, and HAProxy's checks.
+ * lease loop, the health race with its 2 s to the dead member, promotion, the choice of a standby that writes wait for,
+ * and HAProxy's checks.
  */
 export function worstCaseMachineLoss({ patroni, etcd, haproxy }: Timers): number {
     const election = (2 * etcd.electionMs) / 1000;
     const leaseLoop = 0.5;
     const raceAndPromotion = 2 + 1;
+    const standby = 0.5;
     const proxy = (haproxy.downinterMs * haproxy.rise) / 1000;
-    return election + patroni.ttl + leaseLoop + raceAndPromotion + proxy;
+    return election + patroni.ttl + leaseLoop + raceAndPromotion + standby + proxy;
 }
 
 /** The timers that meet the objective; a pure function of it. */
@@ -56,20 +64,24 @@ export function deriveTimers(objective: RecoveryObjective): Timers {
         patroni: {
             ttl: patroniFloors.ttl,
             // A dead postmaster is no event, only the next loop sees it: 1 s bounds that wait.
-            loopWait: 1,
+            loopWait: patroniFloors.loopWait,
             // With three etcd members a dead one costs a third of it per request, at least 1 s.
-            retryTimeout: 3,
+            retryTimeout: patroniFloors.retryTimeout,
             primaryStartTimeout: 0,
             primaryStopTimeout: 10,
         },
-        etcd: { heartbeatMs: 100, electionMs: 1000 },
+        etcd: {
+            heartbeatMs: 100,
+            electionMs: objective.rto >= relaxedElection.fromRto ? relaxedElection.electionMs : 500,
+        },
         haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 1000, fall: 2, rise: 1, checkTimeoutMs: 2000 },
         replication: { walSenderTimeout: 5, walReceiverTimeout: 5 },
     };
-    // A longer objective buys tolerance of slow etcd disks; a quarter of the gain goes to retries.
+    // A longer objective buys tolerance of starved hosts and slow etcd disks; a third of the gain goes to each retry,
+    // so that two of them and a loop always fit into ttl.
     const slack = Math.floor(objective.rto - worstCaseMachineLoss(timers));
     if (slack > 0) {
-        const retryTimeout = Math.min(10, timers.patroni.retryTimeout + Math.floor(slack / 4));
+        const retryTimeout = Math.min(10, timers.patroni.retryTimeout + Math.floor(slack / 3));
         timers.patroni = { ...timers.patroni, retryTimeout, ttl: Math.min(60, timers.patroni.ttl + slack) };
     }
     return timers;

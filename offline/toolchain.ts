@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { artifactsKey, obtainArtifacts } from "./artifacts";
 import { ensureBaseImage } from "./base-image-present";
-import { Cache } from "./cache";
+import { Cache, type PartKey } from "./cache";
 import { stateDirectory } from "./checkout";
 import { ensureDockerEngine } from "./docker-engine";
 import { ensureHostSettings } from "./host-settings";
@@ -38,6 +38,8 @@ export interface Toolchain {
     artifacts: string;
     /** What `pulumi` needs in its environment. */
     environment: Record<string, string>;
+    /** Parts that were made before the present sources, used because the present ones are not there. */
+    earlier: string[];
 }
 
 export type Origins = Record<Exclude<Group, "versitygw">, Origin> & { versitygw?: Origin };
@@ -106,6 +108,18 @@ const originOf = (store: { origin: Origin } | undefined): Pick<Origins, "versity
 
 /** The toolchain as far as it is there already: nothing is built, downloaded or started. */
 export async function findToolchain(options: ToolchainOptions = {}): Promise<Toolchain | undefined> {
+    return find(options, false);
+}
+
+/**
+ * The toolchain for commands that only look at a stack: where the present part is not there, because a source below
+ * offline/ changed since, the one used last. `earlier` names those.
+ */
+export async function findUsableToolchain(options: ToolchainOptions = {}): Promise<Toolchain | undefined> {
+    return find(options, true);
+}
+
+async function find(options: ToolchainOptions, acceptEarlier: boolean): Promise<Toolchain | undefined> {
     const context = contextOf(options);
     const { cache, architecture } = context;
     const needsObjectStore = options.objectStore ?? makesObjectStore();
@@ -115,19 +129,24 @@ export async function findToolchain(options: ToolchainOptions = {}): Promise<Too
         etcd: await decideOrigin("etcd", context),
         ...(needsObjectStore ? { versitygw: await decideOrigin("versitygw", context) } : {}),
     };
-    const offlineKeys = { pulumi: engineKey, k3s: k3sKey, etcd: etcdKey, versitygw: versitygwKey };
-    const find = (group: Group): string | undefined => {
-        const key = origins[group] === "offline" ? offlineKeys[group](architecture) : releaseKey(group, architecture);
-        return cache.find(key);
+    const earlier: string[] = [];
+    const findPart = (key: PartKey): string | undefined => {
+        const present = cache.find(key);
+        const path = present ?? (acceptEarlier ? cache.findEarlier(key) : undefined);
+        if (path !== undefined && present === undefined) earlier.push(basename(path));
+        return path;
     };
+    const offlineKeys = { pulumi: engineKey, k3s: k3sKey, etcd: etcdKey, versitygw: versitygwKey };
+    const findGroup = (group: Group): string | undefined =>
+        findPart(origins[group] === "offline" ? offlineKeys[group](architecture) : releaseKey(group, architecture));
     const installed = origins.pulumi === "installed" ? installedPulumi(cache.root) : undefined;
-    const engine = installed === undefined ? find("pulumi") : dirname(installed.path);
-    const [k3s, etcd] = [find("k3s"), find("etcd")];
-    const versitygw = needsObjectStore ? find("versitygw") : undefined;
+    const engine = installed === undefined ? findGroup("pulumi") : dirname(installed.path);
+    const [k3s, etcd] = [findGroup("k3s"), findGroup("etcd")];
+    const versitygw = needsObjectStore ? findGroup("versitygw") : undefined;
     if (engine === undefined || k3s === undefined || etcd === undefined) return undefined;
     if (needsObjectStore && versitygw === undefined) return undefined;
-    const artifacts = cache.find(artifactsKey({ k3s, etcd, versitygw }, architecture));
-    return artifacts === undefined ? undefined : describe(origins, engine, artifacts, context);
+    const artifacts = findPart(artifactsKey({ k3s, etcd, versitygw }, architecture));
+    return artifacts === undefined ? undefined : { ...describe(origins, engine, artifacts, context), earlier };
 }
 
 function describe(
@@ -139,7 +158,7 @@ function describe(
     const path = pathWithout(cache.root);
     const common = { POSTGRES_HA_ARTIFACTS: artifacts, PULUMI_SKIP_UPDATE_CHECK: "1" };
     if (origins.pulumi === "installed") {
-        return { origins, engineBin: undefined, artifacts, environment: { ...common, PATH: path } };
+        return { origins, engineBin: undefined, artifacts, environment: { ...common, PATH: path }, earlier: [] };
     }
     const engineBin = origins.pulumi === "release" ? engine : join(engine, "bin");
     const environment: Record<string, string> = { ...common, PATH: `${engineBin}:${path}` };
@@ -147,7 +166,7 @@ function describe(
         environment["PULUMI_HOME"] = linkPlugins(join(state, "home"), join(engine, "home", "plugins"));
         environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true";
     }
-    return { origins, engineBin, artifacts, environment };
+    return { origins, engineBin, artifacts, environment, earlier: [] };
 }
 
 /** Pulumi writes into its home; the cached part stays as it was made, and the plugins are seen through a link. */

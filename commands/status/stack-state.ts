@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { MachineAccess } from "../../components/machines/machine";
-import { checkout } from "../../offline/checkout";
 import { ToolchainError } from "../../offline/errors";
-import { findToolchain } from "../../offline/toolchain";
+import { presentToolchain } from "../present-toolchain";
 import { pulumiOutput } from "../run-pulumi";
 import { openWorkspace, type Workspace } from "../workspace";
 
@@ -69,11 +66,7 @@ export function unwrapSecrets(value: unknown): unknown {
 
 /** The tools and the stack of this checkout, as `make up` left them. */
 export async function openStack(): Promise<Workspace> {
-    const toolchain = await findToolchain();
-    if (toolchain === undefined || !existsSync(join(checkout, "Pulumi.yaml"))) {
-        throw new ToolchainError("The tools are not there yet.", "Run make up first.");
-    }
-    return openWorkspace(toolchain);
+    return openWorkspace(await presentToolchain());
 }
 
 export async function readStackState(workspace: Workspace): Promise<StackState> {

@@ -6,7 +6,7 @@ import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
-import { evacuate, forgetNode, readyServer } from "./cluster-access";
+import { evacuate, forgetNode, listNodes, readyServer } from "./cluster-access";
 
 export interface K3sNodeInputs {
     node: string;
@@ -23,6 +23,8 @@ export interface K3sNodeInputs {
     authorities: Record<string, string>;
     /** The other servers. */
     peers: MachineAccess[];
+    /** Names of every machine of the cluster; looked at only when this one joins. */
+    roster: string[];
 }
 
 const data = "/var/lib/rancher/k3s";
@@ -41,7 +43,8 @@ export const provider: StepProvider<K3sNodeInputs> = {
         );
         return { id: inputs.node, outs: inputs };
     },
-    diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "role", "instance"])),
+    diff: (_id, olds, news) =>
+        Promise.resolve(inputDiff(olds, { ...news, roster: olds.roster }, ["node", "role", "instance"])),
     async update(_id, _olds, news) {
         await withSsh(news.access, async (ssh) => {
             await apply(ssh, news, await currentJoin(ssh));
@@ -83,6 +86,7 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
     const server = await readyServer(inputs.peers);
     if (server) {
         await forgetNode(server, inputs.node);
+        await forgetLostStrangers(server, inputs.roster);
         return joinThrough(server);
     }
     if (inputs.role === "agent") {
@@ -103,6 +107,17 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
         }
     }
     return startCluster;
+}
+
+/**
+ * Lost machines that were taken out of the configuration go before another joins: etcd admits nobody while one of its
+ * members is unreachable. Those that live are retired later (roster.step.ts), when their successors run.
+ */
+async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
+    const lost = (await withSsh(server, listNodes)).filter(({ name, ready }) => !ready && !roster.includes(name));
+    for (const { name } of lost) {
+        await step(name, "lost and no longer in the configuration: forgetting it", () => forgetNode(server, name));
+    }
 }
 
 async function currentJoin(ssh: SshConnection): Promise<Join> {

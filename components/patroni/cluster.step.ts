@@ -8,6 +8,7 @@ import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
 import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
+import { restartable, restartPending } from "./pending-restarts";
 import { rollOutdated } from "./roll";
 
 export interface PatroniStateInputs extends ClusterLocation {
@@ -90,14 +91,18 @@ async function bringUp(
             await startAnew(ssh, inputs, rebirth);
         }
         await bootstrap?.begin();
+        // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not
+        // answer yet gets it below.
+        await applyDynamicConfig(ssh, inputs, removed).catch(() => undefined);
         await rollOutdated(ssh, inputs, whole);
         const status = await step(
             inputs.cluster,
             "waiting for a primary, its replicas and a synchronous standby",
             whole,
         );
-        await applyDynamicConfig(ssh, inputs, removed);
-        return status;
+        await applyDynamicConfig(ssh, inputs);
+        const restarts = await restartPending(restartable(ssh, inputs, whole));
+        return restarts.length > 0 ? whole() : status;
     });
 }
 
@@ -151,7 +156,7 @@ export function summarise(members: Member[], expected: number): ClusterStatus {
 async function applyDynamicConfig(
     ssh: SshConnection,
     inputs: PatroniStateInputs,
-    removed: DynamicConfig,
+    removed: DynamicConfig = {},
 ): Promise<void> {
     const { dynamicConfig, cluster } = inputs;
     if (
@@ -166,8 +171,13 @@ async function applyDynamicConfig(
         if (left.length > 0) {
             throw new Error(`Patroni keeps other values than those asked for: ${left.join(", ")}`);
         }
+        // Each member takes it up in its next loop, and only then says what waits for a restart.
+        await new Promise((resolve) => setTimeout(resolve, takeUpMs));
     });
 }
+
+/** Several loops of Patroni (`loop_wait` 1 s), as a busy machine may be late with one. */
+const takeUpMs = 5000;
 
 /** What was asked for before and is no more, as nulls: Patroni's PATCH merges and removes only what is null. */
 export function removedKeys(olds: DynamicConfig, news: DynamicConfig): DynamicConfig {

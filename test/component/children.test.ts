@@ -35,6 +35,7 @@ K3sCluster postgres-k3s < postgres
 K3sNode postgres-k3s-machine-1 < postgres-k3s
 K3sNode postgres-k3s-machine-2 < postgres-k3s
 K3sNode postgres-k3s-machine-3 < postgres-k3s
+K3sRoster postgres-roster < postgres
 KeyPair postgres-machines-login < postgres-machines
 KeyPair postgres-machines-machine-1-host-key < postgres-machines
 KeyPair postgres-machines-machine-2-host-key < postgres-machines

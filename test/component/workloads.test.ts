@@ -159,7 +159,7 @@ describe("the workloads of the dev stack", () => {
             "postgres-etcd-0=https://10.43.0.32:2380,postgres-etcd-1=https://10.43.0.33:2380,postgres-etcd-2=https://10.43.0.34:2380",
         );
         assert.equal(env["HEARTBEAT_MS"], "100");
-        assert.equal(env["ELECTION_MS"], "1000");
+        assert.equal(env["ELECTION_MS"], "500");
     });
 
     it("give a primary the time to stop that Patroni takes, and more", () => {

@@ -9,7 +9,7 @@ import {
     type Timers,
 } from "../../components/recovery";
 
-const shortest = 27;
+const shortest = 13;
 const legalObjective = fc
     .oneof(fc.integer({ min: shortest, max: 120 }), fc.double({ min: shortest, max: 120, noNaN: true }))
     .map((rto) => ({ rto, rpo: 0 as const }));
@@ -51,17 +51,22 @@ describe("timers derived from the objective", () => {
         );
     });
 
-    it("are for the default of 30 s exactly these", () => {
-        assert.deepEqual(deriveTimers({ rto: 30, rpo: 0 }), {
-            patroni: { ttl: 23, loopWait: 1, retryTimeout: 3, primaryStartTimeout: 0, primaryStopTimeout: 10 },
-            etcd: { heartbeatMs: 100, electionMs: 1000 },
+    it("are for the default of 16 s exactly these", () => {
+        assert.deepEqual(deriveTimers({ rto: 16, rpo: 0 }), {
+            patroni: { ttl: 10, loopWait: 1, retryTimeout: 4, primaryStartTimeout: 0, primaryStopTimeout: 10 },
+            etcd: { heartbeatMs: 100, electionMs: 500 },
             haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 1000, fall: 2, rise: 1, checkTimeoutMs: 2000 },
             replication: { walSenderTimeout: 5, walReceiverTimeout: 5 },
         });
     });
 
     it("reach Patroni's shortest lock time at the shortest objective", () => {
-        assert.equal(deriveTimers({ rto: shortest, rpo: 0 }).patroni.ttl, 20);
+        assert.equal(deriveTimers({ rto: shortest, rpo: 0 }).patroni.ttl, 7);
+    });
+
+    it("elect in etcd after 500 ms below 20 s and after 1 s from there on", () => {
+        assert.equal(deriveTimers({ rto: 19.9, rpo: 0 }).etcd.electionMs, 500);
+        assert.equal(deriveTimers({ rto: 20, rpo: 0 }).etcd.electionMs, 1000);
     });
 });
 
@@ -74,7 +79,7 @@ describe("a recovery objective", () => {
                     problems.map(({ path }) => path),
                     ["recovery.objective.rto"],
                 );
-                assert.match(problems[0]?.message ?? "", /27 s in the worst case; use 27 to 120$/);
+                assert.match(problems[0]?.message ?? "", /13 s in the worst case; use 13 to 120$/);
             }),
         );
     });
@@ -112,14 +117,14 @@ describe("illegal timers", () => {
     });
 
     it("are refused when two retries and a loop do not fit into the lock time", () => {
-        const problems = refused({ patroni: { ...good.patroni, ttl: 20, retryTimeout: 10 } });
+        const problems = refused({ patroni: { ...good.patroni, ttl: 13, retryTimeout: 7 } });
         assert.deepEqual(
             problems.map(({ path }) => path),
             ["recovery.timers.patroni"],
         );
         assert.match(
             problems[0]?.message ?? "",
-            /\(21 s\) must not exceed ttl \(20 s\).*raise ttl or lower retryTimeout$/,
+            /\(15 s\) must not exceed ttl \(13 s\).*raise ttl or lower retryTimeout$/,
         );
     });
 

@@ -12,6 +12,8 @@ export class TestMachine {
     private readonly server: Server;
     /** Every command that arrived, as the client sent it. */
     readonly commands: string[] = [];
+    /** What is run in place of a command, for tests that have no k3s on this host. */
+    rewrite: (command: string) => string = (command) => command;
     /** How the host proved itself, connection by connection. */
     readonly hostKeyAlgorithms: string[] = [];
 
@@ -61,7 +63,7 @@ export class TestMachine {
             accept().on("exec", (acceptExec, _reject, { command }) => {
                 this.commands.push(command);
                 const channel = acceptExec();
-                const shell = spawn("bash", ["-c", command]);
+                const shell = spawn("bash", ["-c", this.rewrite(command)]);
                 channel.pipe(shell.stdin);
                 shell.stdin.on("error", () => undefined);
                 shell.stdout.pipe(channel, { end: false });
