@@ -12,19 +12,23 @@ CertificateAuthority postgres-k3s-request-header-ca < postgres-k3s
 CertificateAuthority postgres-k3s-server-ca < postgres-k3s
 CertificateAuthority postgres-patroni-api-ca < postgres-patroni
 CertificateAuthority postgres-patroni-ca < postgres-patroni
+CertificateAuthority postgres-store-ca < postgres-store
 Certificate postgres-etcd-member < postgres-etcd
 Certificate postgres-k3s-admin < postgres-k3s
 Certificate postgres-patroni-api < postgres-patroni
 Certificate postgres-patroni-etcd-client < postgres-patroni
 Certificate postgres-patroni-server < postgres-patroni
+Certificate postgres-store-certificate < postgres-store
 ConfigMap postgres-haproxy-config < postgres-haproxy
 ConfigMap postgres-patroni-config < postgres-patroni
 DaemonSet postgres-haproxy-proxies < postgres-haproxy
 DockerMachine postgres-machines-machine-1 < postgres-machines
 DockerMachine postgres-machines-machine-2 < postgres-machines
 DockerMachine postgres-machines-machine-3 < postgres-machines
+DockerMachine postgres-store-machine < postgres-store
 DockerMachines postgres-machines < postgres
 DockerNetwork postgres-machines-network < postgres-machines
+DockerVolume postgres-store-volume < postgres-store
 EtcdCluster postgres-etcd < postgres
 Haproxy postgres-haproxy < postgres
 Image postgres-images-etcd < postgres-images
@@ -40,15 +44,19 @@ KeyPair postgres-machines-login < postgres-machines
 KeyPair postgres-machines-machine-1-host-key < postgres-machines
 KeyPair postgres-machines-machine-2-host-key < postgres-machines
 KeyPair postgres-machines-machine-3-host-key < postgres-machines
+KeyPair postgres-store-machine-host-key < postgres-store
 MachineImage postgres-machines-image < postgres-machines
 MachinePower postgres-machines-machine-1-power < postgres-machines
 MachinePower postgres-machines-machine-2-power < postgres-machines
 MachinePower postgres-machines-machine-3-power < postgres-machines
+MachinePower postgres-store-machine-power < postgres-store
 Namespace postgres-namespace < postgres
 Namespace postgres-proxy-namespace < postgres
 NodeImages postgres-images-machine-1 < postgres-images
 NodeImages postgres-images-machine-2 < postgres-images
 NodeImages postgres-images-machine-3 < postgres-images
+ObjectStore postgres-store < postgres
+ObjectStoreServer postgres-store-server < postgres-store
 PatroniCluster postgres-patroni < postgres
 PatroniState postgres-state < postgres
 PodDisruptionBudget postgres-etcd-budget < postgres-etcd
@@ -59,6 +67,9 @@ RandomPassword postgres-patroni-owner-password < postgres-patroni
 RandomPassword postgres-patroni-replication-password < postgres-patroni
 RandomPassword postgres-patroni-rewind-password < postgres-patroni
 RandomPassword postgres-patroni-superuser-password < postgres-patroni
+RandomPassword postgres-store-access-key-id < postgres-store
+RandomPassword postgres-store-secret-access-key < postgres-store
+RepositoryCheck postgres-repository-check < postgres
 Role postgres-etcd-marker < postgres-etcd
 RoleBinding postgres-etcd-marker < postgres-etcd
 Secret postgres-etcd-tls < postgres-etcd
@@ -119,6 +130,7 @@ describe("the resources of the dev stack", () => {
             "postgresha:index:PostgresHA",
             "postgresha:k3s:K3sCluster",
             "postgresha:machines:DockerMachines",
+            "postgresha:objectStore:ObjectStore",
             "postgresha:patroni:PatroniCluster",
         ]);
     });

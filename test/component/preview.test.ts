@@ -118,7 +118,13 @@ describe("a fourth machine, added as an agent", () => {
                 return JSON.stringify(compared) !== JSON.stringify({ ...inputs, roster: inputs["roster"] });
             })
             .map(({ name }) => name);
-        assert.deepEqual(changed.sort(), ["postgres-patroni-server", "postgres-roster", "postgres-state"]);
+        // Not an update of the repository's check: its diff looks at the repository alone.
+        assert.deepEqual(changed.sort(), [
+            "postgres-patroni-server",
+            "postgres-repository-check",
+            "postgres-roster",
+            "postgres-state",
+        ]);
     });
 });
 

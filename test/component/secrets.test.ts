@@ -20,8 +20,8 @@ describe("secrets of the dev stack", () => {
     it("are all known to this test: passwords, tokens and private keys", () => {
         const kinds = ["RandomPassword", "CertificateAuthority", "Certificate", "SigningKey", "KeyPair"];
         const count = (wanted: string) => resources.filter((resource) => kind(resource) === wanted).length;
-        assert.deepEqual(kinds.map(count), [5, 8, 5, 1, 4]);
-        assert.equal(secrets.length, 23);
+        assert.deepEqual(kinds.map(count), [7, 9, 6, 1, 5]);
+        assert.equal(secrets.length, 28);
     });
 
     it("travel marked as secret, wherever they go", () => {
@@ -38,6 +38,7 @@ describe("secrets of the dev stack", () => {
             assert.ok(text.includes(answerFor(`postgres-patroni-${user}-password`, "result")), user);
         }
         assert.ok(text.includes(answerFor("postgres-k3s-token", "result")));
+        assert.ok(text.includes(answerFor("postgres-store-secret-access-key", "result")));
         assert.ok(text.includes(answerFor("postgres-patroni-server", "privateKey")));
         const found = leaks({ inputs: find(resources, "Secret", "postgres-patroni-credentials").inputs }, secrets, "");
         assert.equal(found.length, 4, "the same walk finds them once the marks are off");
