@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import datetime, timezone
 
 from . import contents, pgbackrest, restore_request
@@ -32,13 +33,22 @@ def say(phase: str, message: str) -> None:
     os.replace(f"{REPORT}.new", REPORT)
 
 
+# Longer than a back-off of Kubernetes would be: what was mended meanwhile is taken up soon.
+PATIENCE_SECONDS = float(os.environ.get("BOOTSTRAP_PATIENCE", "300"))
+RETRY_SECONDS = 10
+
+
 def main() -> int:
-    try:
-        decide()
-        return 0
-    except (Refused, pgbackrest.PgBackRestError) as error:
-        say("failed", f"nothing was initialised: {error}")
-        return 1
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            decide()
+            return 0
+        except (Refused, pgbackrest.PgBackRestError) as error:
+            say("failed", f"nothing was initialised: {error}")
+        if time.monotonic() > end:
+            return 1
+        time.sleep(RETRY_SECONDS)
 
 
 def decide() -> None:
@@ -88,6 +98,9 @@ def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None
             f"a restore needs {size // 2**20} MiB, {free // 2**20} MiB are free on the data volume; an earlier data "
             f"directory may lie there: see docs/runbooks/restore-in-place.md"
         )
+    if not os.path.exists(f"{DATA}/global/pg_control"):
+        # Of an attempt that was broken off: pg_control comes last.
+        shutil.rmtree(DATA, ignore_errors=True)
     say("restoring", f"restoring stanza {stanza or pgbackrest.STANZA} ({size // 2**20} MiB): {' '.join(options)}")
     pgbackrest.stream("restore", f"--pg1-path={DATA}", *options, config=config, stanza=stanza)
     say("recovering", "restored; PostgreSQL replays the WAL archive")

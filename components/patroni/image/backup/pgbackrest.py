@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 
 STANZA = os.environ.get("BACKUP_STANZA", "")
@@ -27,7 +28,7 @@ CAUSES = (
         "the store's certificate is not accepted: correct `repository.caCertificate` or `repository.host`",
     ),
     (
-        r"CryptoError|cipher|decrypt|is or was the repo encrypted",
+        r"CryptoError|cipher|decrypt|is or was the repo encrypted|FormatError",
         "the repository is encrypted with another passphrase: give the one it was made with",
     ),
     (
@@ -59,12 +60,28 @@ def shorten(text: str) -> str:
         if not re.match(r"(authorization|x-amz-|\*\*\*|host:|content-|date:|server:)", line, re.IGNORECASE)
     ]
     words = " ".join(kept)
-    words = re.sub(r"^.*?ERROR: ", "", words)
-    return words[:400]
+    words = re.sub(r"^.*?ERROR: ", "", words).partition("<?xml")[0].strip()
+    return "".join(character if character.isprintable() and character != "\ufffd" else "?" for character in words)[:240]
+
+
+def knock(config: str) -> None:
+    """pgBackRest tries for minutes to reach a store that is not there; a connection tells in seconds."""
+    with open(config, encoding="utf8") as file:
+        settings = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+    host, port = settings.get("repo1-s3-endpoint"), int(settings.get("repo1-storage-port", "443"))
+    if host is None or settings.get("repo1-s3-uri-style") == "host":
+        host = host and f"{settings['repo1-s3-bucket']}.{host}"
+    if host is None:
+        return
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError as error:
+        raise PgBackRestError("connect", f"unable to connect to {host}:{port}: {error}") from error
 
 
 def run(command: str, *options: str, config: str = OWN, stanza: str | None = None, stdin: str | None = None) -> str:
     """Standard output of a pgBackRest command that is done quickly."""
+    knock(config)
     arguments = ["pgbackrest", f"--config={config}", f"--stanza={stanza or STANZA}", *LOG_TO_STDERR, command, *options]
     if command in ("repo-ls", "repo-put", "repo-rm", "repo-get"):
         arguments = [argument for argument in arguments if not argument.startswith("--stanza=")]
@@ -79,6 +96,7 @@ LOG_TO_STDERR = ("--log-level-console=off", "--log-level-stderr=error", "--log-l
 
 def stream(command: str, *options: str, config: str = OWN, stanza: str | None = None) -> None:
     """Runs a long command with its log in this container's, and keeps the error for the exception."""
+    knock(config)
     arguments = [
         "pgbackrest",
         f"--config={config}",
