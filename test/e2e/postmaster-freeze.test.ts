@@ -16,7 +16,8 @@ describe("a postmaster of the primary that hangs", () => {
     const postmasterFreeze: Fault = {
         name: "postmaster-freeze",
         imitates: "PostgreSQL of the primary takes no new connections any more, without dying",
-        outageBar: 20,
+        bar: "frozen",
+        failover: "expected",
         async prepare(stack) {
             const { name, machine } = await stack.primary();
             const ssh = await stack.tunnel.ssh(machine.access);
