@@ -75,6 +75,8 @@ const schema = z.strictObject({
         })
         .optional(),
     backup: backupSchema.optional(),
+    /** Read by the drills, which refuse to harm a stack without it; it changes nothing of what is deployed. */
+    drills: z.literal("allowed").optional(),
 });
 
 export type StackConfig = z.infer<typeof schema>;
@@ -140,7 +142,7 @@ export async function toArguments(
         problems.push(...parsed.error.issues.map(describe));
         throw new ValidationError(subject, problems);
     }
-    const { profile, machines, backup, ...rest } = parsed.data;
+    const { profile, machines, backup, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
     const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
     const args: PostgresHAArgs = {

@@ -119,8 +119,12 @@ describe("a fourth machine, added as an agent", () => {
             })
             .map(({ name }) => name);
         // Not an update of the repository's check: its diff looks at the repository alone.
-        const expected = ["postgres-patroni-server", "postgres-repository-check", "postgres-roster", "postgres-state"];
-        assert.deepEqual(changed.sort(), expected);
+        assert.deepEqual(changed.sort(), [
+            "postgres-patroni-server",
+            "postgres-repository-check",
+            "postgres-roster",
+            "postgres-state",
+        ]);
     });
 });
 
