@@ -54,13 +54,13 @@ export class PgBackRest extends pulumi.ComponentResource {
         const { repository } = args;
         this.instance = {
             stanza: this.stanza,
-            config: createConfig(`${name}-config`, "pgbackrest", args, this.passphrase, object),
+            config: createConfig(`${name}-settings`, "pgbackrest", args, this.passphrase, object),
             tls: instance,
             request: createRequest(name, args, object),
             store: { host: repository.host, port: repository.port },
         };
         this.runner = {
-            config: createConfig(`${name}-runner-config`, "backup-runner", args, this.passphrase, object, true),
+            config: createConfig(`${name}-runner-settings`, "backup-runner", args, this.passphrase, object, true),
             tls: runner,
         };
         this.registerOutputs({ stanza: this.stanza });
