@@ -14,7 +14,8 @@ import { decideOrigin, installedPulumi, OriginRecord, type Group, type Origin } 
 import { hostArchitecture } from "../offline/platform";
 import { officialMode, Reachability } from "../offline/reachability";
 import { releaseKey, releaseNames, siteOf } from "../offline/releases";
-import { engineKey, etcdKey, k3sKey } from "../offline/stand-ins";
+import { makesObjectStore } from "../offline/stack-settings";
+import { engineKey, etcdKey, k3sKey, versitygwKey } from "../offline/stand-ins";
 import { toolVersions } from "../offline/tool-versions";
 import { main } from "./main";
 import { printTable } from "./table";
@@ -42,6 +43,7 @@ const originNames: Record<Group, Record<Origin, string>> = {
     },
     k3s: { installed: "", release: "official, downloaded", offline: "stand-in on upstream Kubernetes, built here" },
     etcd: { installed: "", release: "official, downloaded", offline: "official source, built here" },
+    versitygw: { installed: "", release: "official, downloaded", offline: "official source, built here" },
 };
 
 async function partRow(group: Group): Promise<Row> {
@@ -51,9 +53,10 @@ async function partRow(group: Group): Promise<Row> {
         record: new OriginRecord(stateDirectory),
     };
     const origin = await decideOrigin(group, options);
-    const version = { pulumi: `v${toolVersions.pulumi}`, k3s: versions.k3s, etcd: versions.etcd }[group];
+    const { k3s, etcd, versitygw } = versions;
+    const version = { pulumi: `v${toolVersions.pulumi}`, k3s, etcd, versitygw }[group];
     const installed = origin === "installed" ? installedPulumi(cache.root) : undefined;
-    const offlineKeys = { pulumi: engineKey, k3s: k3sKey, etcd: etcdKey };
+    const offlineKeys = { pulumi: engineKey, k3s: k3sKey, etcd: etcdKey, versitygw: versitygwKey };
     const key = origin === "offline" ? offlineKeys[group](architecture) : releaseKey(group, architecture);
     const path = installed?.path ?? cache.find(key);
     return {
@@ -166,9 +169,12 @@ async function siteRows(): Promise<string[][]> {
 
 async function doctor(): Promise<number> {
     const parts = [await partRow("pulumi"), await partRow("k3s"), await partRow("etcd")];
-    const needsGo =
-        parts.some(({ state, origin }) => state !== "ok" && origin.includes("built here")) &&
-        cache.find(goProgramKey("kube", architecture)) === undefined;
+    if (makesObjectStore()) parts.push(await partRow("versitygw"));
+    const isCompiled = (part: string) =>
+        cache.find(goProgramKey(part === "versitygw" ? part : "kube", architecture)) !== undefined;
+    const needsGo = parts.some(
+        ({ part, state, origin }) => state !== "ok" && origin.includes("built here") && !isCompiled(part),
+    );
     const rows = [...parts, ...machineRows(), ...toolRows(needsGo), ...hostRows()];
     printTable(
         ["part", "version", "origin", "state", "path"],

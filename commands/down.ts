@@ -3,10 +3,10 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cacheRoot } from "../offline/cache";
 import { stateDirectory } from "../offline/checkout";
-import { engineVersion, ensureDockerEngine, stopDockerEngine } from "../offline/docker-engine";
+import { engineAnswers, ensureDockerEngine, stopDockerEngine } from "../offline/docker-engine";
 import { ToolchainError } from "../offline/errors";
 import { duration, say } from "../offline/progress";
-import { findToolchain } from "../offline/toolchain";
+import { findUsableToolchain } from "../offline/toolchain";
 import { clearPendingOperations, removeStaleLocks } from "./interrupted-run";
 import { removeLeftovers } from "./leftovers";
 import { main } from "./main";
@@ -59,14 +59,14 @@ async function down(): Promise<number> {
         );
     }
     // Containers and volumes of a stopped engine are still there, and start again with it.
-    if (stack === devStack && engineVersion() === undefined && existsSync(engineData)) await ensureDockerEngine(engine);
-    const toolchain = await findToolchain();
+    if (stack === devStack && !(await engineAnswers()) && existsSync(engineData)) await ensureDockerEngine(engine);
+    const toolchain = await findUsableToolchain();
     const workspace = openWorkspace(toolchain, stack);
     const known = workspace.ownsState ? stacksInState().includes(stack) : toolchain !== undefined;
     if (known && toolchain !== undefined) await destroyWithPulumi(workspace);
     else if (stack !== devStack) throw new ToolchainError(`There is no stack ${stack} here.`, "See: pulumi stack ls");
-    if (stack === devStack && engineVersion() !== undefined) {
-        if (removeLeftovers(stack) === 0) say("No container, volume or network of the stack is left.");
+    if (stack === devStack && (await engineAnswers()) && (await removeLeftovers(stack)) === 0) {
+        say("No container, volume or network of the stack is left.");
     }
     removeState(workspace);
     if (await stopDockerEngine(engine)) say("Stopped the Docker engine that make up had started.");
@@ -86,13 +86,27 @@ async function destroyWithPulumi(workspace: Workspace): Promise<void> {
         );
     }
     if (!destroyed) say("Removing the rest of the dev stack by its labels.");
-    await pulumiOutput(workspace, ["stack", "rm", "--yes", "--preserve-config", ...(destroyed ? [] : ["--force"])]);
+    const force = destroyed ? [] : ["--force"];
+    const answer = await pulumiOutput(workspace, ["stack", "rm", "--yes", "--preserve-config", ...force]);
+    if (answer === undefined && !workspace.ownsState) {
+        throw new ToolchainError(
+            `Stack ${stack} is still in its backend: pulumi stack rm failed.`,
+            `Look at what it says: pulumi stack rm ${force.join(" ")} --stack ${stack}`,
+        );
+    }
 }
 
 /** The salt in Pulumi.<stack>.yaml goes with the passphrase it fits; other stacks keep their state. */
 function removeState(workspace: Workspace): void {
     if (!workspace.ownsState) return;
-    if (stacksInState().some((other) => other !== workspace.stack)) return;
+    const inState = stacksInState();
+    if (inState.some((other) => other !== workspace.stack)) {
+        if (!inState.includes(workspace.stack)) return;
+        throw new ToolchainError(
+            `Stack ${workspace.stack} is gone, but its state is not: ${ownBackendFiles} holds other stacks as well.`,
+            `Run make build, then: eval "$(make -s env)" && pulumi stack rm --force --preserve-config --stack ${workspace.stack}`,
+        );
+    }
     if (hasOwnPassphrase(workspace)) forgetEncryptionSalt(workspace.stack);
     rmSync(stateDirectory, { recursive: true, force: true });
 }

@@ -1,7 +1,6 @@
 /** make env: prints what a shell needs so that plain `pulumi` commands work on this checkout's stack. */
-import { ToolchainError } from "../offline/errors";
-import { findToolchain } from "../offline/toolchain";
 import { main } from "./main";
+import { presentToolchain } from "./present-toolchain";
 import { openWorkspace } from "./workspace";
 
 function quote(value: string): string {
@@ -9,9 +8,7 @@ function quote(value: string): string {
 }
 
 async function env(): Promise<number> {
-    const toolchain = await findToolchain();
-    if (toolchain === undefined) throw new ToolchainError("The tools are not there yet.", "Run make up first.");
-    const { additions } = openWorkspace(toolchain);
+    const { additions } = openWorkspace(await presentToolchain());
     for (const [name, value] of Object.entries(additions).sort()) {
         process.stdout.write(`export ${name}=${quote(value)}\n`);
     }

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { checkout, stateDirectory } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
+import { stackName } from "../offline/stack-settings";
 import type { Toolchain } from "../offline/toolchain";
 
 /** The stack whose state may be made and thrown away without a question. */
@@ -11,10 +12,6 @@ export const devStack = "dev";
 
 /** Name of the Pulumi project; state and locks lie in folders of this name. */
 export const project = "postgres-ha";
-
-export function stackName(): string {
-    return process.env["STACK"] ?? devStack;
-}
 
 const ownBackend = join(stateDirectory, "pulumi");
 const ownBackendUrl = `file://${ownBackend}`;
@@ -101,4 +98,4 @@ export function hasOwnPassphrase({ environment }: Workspace): boolean {
     return environment["PULUMI_CONFIG_PASSPHRASE_FILE"] === ownPassphrase;
 }
 
-export { ownPassphrase as passphraseFile };
+export { ownPassphrase as passphraseFile, stackName };

@@ -41,6 +41,11 @@ const etcdProgram = (program: string): Release => ({
     member: (architecture) => `${etcdFolder(architecture)}/${program}`,
 });
 
+const versitygwRelease = `https://github.com/versity/versitygw/releases/download/${versions.versitygw}`;
+/** Named after what `uname` says. */
+const versitygwFolder = (architecture: Architecture): string =>
+    `versitygw_${versions.versitygw}_Linux_${architecture === "amd64" ? "x86_64" : architecture}`;
+
 const releases = {
     k3s: {
         version: versions.k3s,
@@ -55,6 +60,12 @@ const releases = {
     },
     etcd: etcdProgram("etcd"),
     etcdctl: etcdProgram("etcdctl"),
+    versitygw: {
+        version: versions.versitygw,
+        url: (architecture) => `${versitygwRelease}/${versitygwFolder(architecture)}.tar.gz`,
+        sumsUrl: () => `${versitygwRelease}/checksums.txt`,
+        member: (architecture) => `${versitygwFolder(architecture)}/versitygw`,
+    },
 } satisfies Record<string, Release>;
 
 export type ArtifactName = keyof typeof releases;

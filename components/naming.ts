@@ -9,16 +9,26 @@ export const ports = {
     readOnly: 5433,
     postgresql: 5432,
     patroni: 8008,
+    /** Whether an instance can still do its work, for the kubelet (patroni/image/bin/fence). */
+    fence: 8009,
     haproxyStats: 8404,
     etcdClient: 2379,
     etcdPeer: 2380,
     etcdMetrics: 2381,
+    /** `pgbackrest server` beside each instance. */
+    pgBackRest: 8432,
+    /** The backup runner's API. */
+    backupRunner: 8433,
+    /** HTTPS of the object store that the docker provider of backup.repository makes. */
+    objectStore: 9000,
 } as const;
 
 /** Labels on every container, volume and network of a docker stack. */
 export const dockerLabels = {
     stack: "postgres-ha.stack",
     machine: "postgres-ha.machine",
+    /** Instead of `machine` on the object store: no node, and no holder of a copy of the database. */
+    store: "postgres-ha.store",
 } as const;
 
 /** Kubernetes label keys (recommended set, kubernetes.io/docs common labels). */
@@ -38,11 +48,14 @@ export const proxyNamespace = (cluster: string): string => `${cluster}-proxy`;
 export const etcdMemberName = (cluster: string, index: number): string => `${cluster}-etcd-${index}`;
 export const instanceName = (cluster: string, index: number): string => `${cluster}-${index}`;
 export const readWriteService = (cluster: string): string => `${cluster}-rw`;
+export const backupRunnerName = (cluster: string): string => `${cluster}-backup`;
 export const readOnlyService = (cluster: string): string => `${cluster}-ro`;
 
 /** Containers and volumes of the docker machine provider; the dot keeps `a-b`/`c` and `a`/`b-c` apart. */
 export const dockerName = (stack: string, machine: string): string => `postgres-ha-${stack}.${machine}`;
 export const dockerNetworkName = (stack: string): string => `postgres-ha-${stack}`;
+/** Volume with the buckets of the object store; not named after its machine, which may be renamed. */
+export const objectStoreVolume = (stack: string): string => `postgres-ha-${stack}.objects`;
 
 /** Key prefix of the cluster in etcd: Patroni's namespace and scope. */
 export const patroniScope = (cluster: string): string => cluster;

@@ -1,5 +1,7 @@
 import type { DockerMachinesArgs } from "./machines/docker/docker-machines";
 import type { ExistingMachinesArgs } from "./machines/existing/existing-machines";
+import { normaliseBackup, type BackupArgs, type NormalisedBackup } from "./pgbackrest/backup-args";
+import type { RestoreArgs } from "./pgbackrest/restore";
 import type { RecoveryObjective } from "./recovery";
 import { postgresHAProblems } from "./postgres-ha-validation";
 import { refuse } from "./validation";
@@ -38,11 +40,14 @@ export interface PostgresArgs {
     synchronousStandbyCount?: number;
     /** Size of each instance's volume. Local volumes do not grow; a change is refused by Kubernetes. @default 10Gi */
     storage?: string;
-    /** PostgreSQL's `shared_buffers`. A change waits for a restart of each instance (`pending restart` in the status). @default 256MB */
+    /** PostgreSQL's `shared_buffers`. A change restarts the instances one by one, with a switchover. @default 256MB */
     sharedBuffers?: string;
-    /** PostgreSQL's `max_connections`. A change waits for a restart of each instance (`pending restart` in the status). @default 200 */
+    /**
+     * PostgreSQL's `max_connections`. Raised, the instances restart one by one, with a switchover; lowered, the primary
+     * restarts in place first (seconds without writes). @default 200
+     */
     maxConnections?: number;
-    /** Further PostgreSQL parameters. A change is a reload, for some a restart. @default none */
+    /** Further PostgreSQL parameters. A change is a reload, for some a restart as with those above. @default none */
     parameters?: Record<string, string>;
     /** @default { cpu: "500m", memory: "1536Mi" } */
     resources?: Resources;
@@ -68,6 +73,16 @@ export interface PostgresHAArgs {
     /** The application's database and the role that owns it, made at the first start. @default app, app */
     database?: { name?: string; owner?: string };
     recovery?: { objective?: Partial<RecoveryObjective> };
+    /**
+     * The repository of backups and of the WAL archive, and what is done when. With it a cluster that has lost everything
+     * is restored by the next update. Adding it restarts the instances one by one. @default none
+     */
+    backup?: BackupArgs;
+    /**
+     * A restore of the whole database to a moment, or from another stack's repository. Raising its `generation`, with the
+     * token of the preview, replaces all data: everything after the target is left behind. @default none
+     */
+    restore?: RestoreArgs;
 }
 
 /** The arguments with every default in place. */
@@ -82,6 +97,8 @@ export interface NormalisedArgs {
     haproxy: Required<HaproxyInputs>;
     database: { name: string; owner: string };
     recovery: { objective: RecoveryObjective };
+    backup?: NormalisedBackup;
+    restore?: RestoreArgs;
 }
 
 /** Defaults, each with its reason. */
@@ -111,9 +128,10 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */
 export function normalise(args: PostgresHAArgs): NormalisedArgs {
+    const { stack, cluster = defaults.cluster, backup } = args;
     const normalised: NormalisedArgs = {
-        stack: args.stack,
-        cluster: args.cluster ?? defaults.cluster,
+        stack,
+        cluster,
         machines: args.machines,
         kubernetes: { ...defaults.kubernetes, ...args.kubernetes },
         etcd: { ...defaults.etcd, ...args.etcd },
@@ -121,6 +139,14 @@ export function normalise(args: PostgresHAArgs): NormalisedArgs {
         haproxy: { ...defaults.haproxy, ...args.haproxy },
         database: { ...defaults.database, ...args.database },
         recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
+        ...(backup && {
+            backup: normaliseBackup(backup, {
+                stack,
+                cluster,
+                storage: args.postgres?.storage ?? defaults.postgres.storage,
+            }),
+        }),
+        ...(args.restore && { restore: args.restore }),
     };
     refuse("PostgresHA", postgresHAProblems(normalised));
     return normalised;

@@ -1,4 +1,7 @@
-import { contains, overlap, parseCidr, parseIpv4 } from "./network";
+import { machineAddressProblem } from "./machines/docker/subnet";
+import { overlap, parseCidr, parseIpv4 } from "./network";
+import { backupProblems } from "./pgbackrest/backup-args";
+import { restoreProblems } from "./pgbackrest/restore";
 import { parameterProblems } from "./patroni/parameters";
 import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
 import { postgresBytes, quantityBytes } from "./quantity";
@@ -18,6 +21,8 @@ export function postgresHAProblems(args: NormalisedArgs): Problem[] {
         ...databaseProblems(args),
         ...objectiveProblems(args.recovery.objective),
         ...timerProblems(deriveTimers(args.recovery.objective)),
+        ...backupProblems(args.backup, args.machines),
+        ...restoreProblems(args.restore, args.backup !== undefined, args.machines),
     ];
 }
 
@@ -83,17 +88,8 @@ function dockerProblems(subnet: string, list: { address: string }[]): Problem[] 
         ];
     }
     return list.flatMap(({ address }, index) => {
-        const parsed = parseIpv4(address);
-        // The first address is the bridge's own, the last is for broadcasts.
-        const last = block.base + 2 ** (32 - block.prefix) - 1;
-        return parsed !== undefined && contains(block, parsed) && parsed > block.base + 1 && parsed < last
-            ? []
-            : [
-                  {
-                      path: `machines.machines[${index}].address`,
-                      message: `"${address}" is no address for a machine in ${subnet}`,
-                  },
-              ];
+        const message = machineAddressProblem(subnet, address);
+        return message === undefined ? [] : [{ path: `machines.machines[${index}].address`, message }];
     });
 }
 

@@ -1,30 +1,23 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { connectionString, createEndpoints, serverNames, type Endpoints } from "./entries";
 import { EtcdCluster } from "./etcd/etcd-cluster";
 import { Haproxy } from "./haproxy/haproxy";
 import { Images } from "./images/images";
-import { K3sCluster } from "./k3s/k3s-cluster";
+import { K3sCluster, K3sRoster } from "./k3s/k3s-cluster";
+import type { DockerHost } from "./machines/docker/docker-machine";
 import { DockerMachines } from "./machines/docker/docker-machines";
 import { ExistingMachines } from "./machines/existing/existing-machines";
 import type { Machine } from "./machines/machine";
-import { databaseNamespace, ports, proxyNamespace, readOnlyService, readWriteService } from "./naming";
+import { databaseNamespace, proxyNamespace } from "./naming";
 import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
 import type { ClusterStatus } from "./patroni/cluster.step";
+import { createBackupRepository, type BackupRepository } from "./pgbackrest/backup-repository";
+import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
 import { normalise, type NormalisedArgs, type PostgresHAArgs } from "./postgres-ha-args";
 import { deriveTimers } from "./recovery";
 import { inCluster, type WorkloadContext } from "./workload";
-
-export interface Endpoints {
-    /** `address:port` of every read-write entry; each leads to the primary. */
-    readWrite: string[];
-    /** `address:port` of every read-only entry; each leads to a replica, or the primary while none is fit. */
-    readOnly: string[];
-    /** HAProxy's own pages, one per node. */
-    statistics: string[];
-    /** Entries for applications inside the cluster. */
-    services: { readWrite: string; readOnly: string };
-}
 
 /**
  * A highly available PostgreSQL from machine to connection string: machines, k3s, etcd, PostgreSQL under Patroni
@@ -49,6 +42,8 @@ export class PostgresHA extends pulumi.ComponentResource {
     readonly kubeconfig: pulumi.Output<string>;
     /** What was seen when the stack was last updated or refreshed; `make status` looks now. */
     readonly status: pulumi.Output<ClusterStatus>;
+    /** Where the backups are and up to when the data can be recovered; undefined in a stack without backups. */
+    readonly backup?: BackupOutput;
 
     constructor(name: string, args: PostgresHAArgs, opts?: pulumi.ComponentResourceOptions) {
         // Before anything is registered: a refused input leaves no trace.
@@ -56,11 +51,17 @@ export class PostgresHA extends pulumi.ComponentResource {
         super("postgresha:index:PostgresHA", name, {}, opts);
         const timers = deriveTimers(input.recovery.objective);
 
-        const { machines, owner } = createMachines(name, input, this);
+        const { machines, owner, host } = createMachines(name, input, this);
         const servers = machines.slice(0, input.kubernetes.servers);
         const k3s = createKubernetes(name, input, servers, machines.slice(servers.length), owner, this);
         const images = createImages(name, machines, k3s, this);
-        const { database, proxy } = createNamespaces(name, input, k3s, images, this);
+        const roster = new K3sRoster(
+            `${name}-roster`,
+            { members: machines, servers },
+            { parent: this, dependsOn: images.present, deletedWith: k3s },
+        );
+        const backup = createBackup(name, input, { machines, host, images }, this);
+        const { database, proxy } = createNamespaces(name, input, k3s, [roster, ...backup.ready], this);
         const etcd = new EtcdCluster(
             `${name}-etcd`,
             {
@@ -73,6 +74,7 @@ export class PostgresHA extends pulumi.ComponentResource {
             },
             { parent: this },
         );
+        const pgBackRest = createPgBackRest(name, input, backup.repository, database, this);
         const patroni = new PatroniCluster(
             `${name}-patroni`,
             {
@@ -82,6 +84,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 ...input.postgres,
                 database: input.database,
                 timers,
+                backup: pgBackRest?.instance,
                 serviceCidr: input.kubernetes.serviceCidr,
                 etcd: { hosts: etcd.hosts, authority: etcd.authority, ready: etcd.statefulSet },
                 serverNames: serverNames(input, machines),
@@ -112,6 +115,9 @@ export class PostgresHA extends pulumi.ComponentResource {
                 servers,
                 template: patroni.statefulSet.metadata.generation.apply(String),
                 machines: machines.map(({ instance }) => instance),
+                ...(input.backup && {
+                    rebirth: { generation: input.restore?.generation ?? 0, etcdMembers: etcd.members },
+                }),
             },
             { parent: this, dependsOn: [patroni.statefulSet, haproxy.daemonSet], deletedWith: k3s },
         );
@@ -122,6 +128,12 @@ export class PostgresHA extends pulumi.ComponentResource {
         this.caCertificate = patroni.serverAuthority;
         this.kubeconfig = k3s.kubeconfig;
         this.status = state.status;
+        this.backup = createBackupRunner(
+            name,
+            input,
+            { ...backup, pgBackRest, patroni, image: images.references.patroni, context: database, servers, state },
+            this,
+        );
         this.registerOutputs({ endpoints: this.endpoints, status: this.status });
     }
 }
@@ -130,11 +142,11 @@ function createMachines(
     name: string,
     { stack, machines }: NormalisedArgs,
     parent: pulumi.Resource,
-): { machines: Machine[]; owner?: pulumi.Resource } {
+): { machines: Machine[]; owner?: pulumi.Resource; host?: DockerHost } {
     switch (machines.provider) {
         case "docker": {
             const made = new DockerMachines(`${name}-machines`, { stack, ...machines }, { parent });
-            return { machines: made.machines, owner: made };
+            return { machines: made.machines, owner: made, host: made.host };
         }
         case "existing":
             return { machines: new ExistingMachines(`${name}-machines`, machines, { parent }).machines };
@@ -165,12 +177,26 @@ function createImages(name: string, machines: Machine[], k3s: K3sCluster, parent
     return new Images(`${name}-images`, { nodes }, { parent });
 }
 
+/** Nothing to wait for without backups. */
+function createBackup(
+    name: string,
+    { backup }: NormalisedArgs,
+    { machines, host, images }: { machines: Machine[]; host?: DockerHost; images: Images },
+    parent: pulumi.Resource,
+): Partial<BackupRepository> & Pick<BackupRepository, "ready"> {
+    if (backup === undefined) {
+        return { ready: [] };
+    }
+    const image = { reference: images.references.patroni, present: images.present };
+    return createBackupRepository(name, { repository: backup.repository, machines, host, image }, parent);
+}
+
 /** Restricted for the database; the proxies' host ports need a namespace of their own. */
 function createNamespaces(
     name: string,
     { cluster }: NormalisedArgs,
     k3s: K3sCluster,
-    images: Images,
+    after: pulumi.Resource[],
     parent: pulumi.Resource,
 ): { database: WorkloadContext; proxy: WorkloadContext } {
     const context = (suffix: string, namespace: string, level: string): WorkloadContext => {
@@ -186,8 +212,8 @@ function createNamespaces(
                     },
                 },
             },
-            // Everything in a namespace waits for it, and so for the images on every node.
-            { ...inCluster(parent, { ...base, namespace }), dependsOn: images.present },
+            // Everything in a namespace waits for it: for the images on every node, for a repository that works.
+            { ...inCluster(parent, { ...base, namespace }), dependsOn: after },
         );
         return { ...base, namespace: made.metadata.name };
     };
@@ -196,53 +222,3 @@ function createNamespaces(
         proxy: context("proxy-namespace", proxyNamespace(cluster), "privileged"),
     };
 }
-
-/** Every name under which a client may reach PostgreSQL, for `sslmode=verify-full`. */
-function serverNames({ cluster }: NormalisedArgs, machines: Machine[]): { dnsNames: string[]; ipAddresses: string[] } {
-    const addresses = [...new Set(machines.flatMap(({ address, privateAddress }) => [address, privateAddress]))];
-    const isAddress = (text: string) => /^[\d.]+$/.test(text) || text.includes(":");
-    const services = [readWriteService(cluster), readOnlyService(cluster)];
-    const namespace = proxyNamespace(cluster);
-    return {
-        dnsNames: [
-            ...machines.map((machine) => machine.name),
-            ...addresses.filter((address) => !isAddress(address)),
-            ...services.flatMap((service) =>
-                ["", `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map(
-                    (end) => service + end,
-                ),
-            ),
-        ],
-        ipAddresses: addresses.filter(isAddress),
-    };
-}
-
-function createEndpoints({ cluster }: NormalisedArgs, machines: Machine[]): Endpoints {
-    const at = (port: number) => machines.map(({ address }) => `${address}:${port}`);
-    const namespace = proxyNamespace(cluster);
-    return {
-        readWrite: at(ports.readWrite),
-        readOnly: at(ports.readOnly),
-        statistics: at(ports.haproxyStats).map((host) => `http://${host}/`),
-        services: {
-            readWrite: `${readWriteService(cluster)}.${namespace}.svc.cluster.local:${ports.postgresql}`,
-            readOnly: `${readOnlyService(cluster)}.${namespace}.svc.cluster.local:${ports.postgresql}`,
-        },
-    };
-}
-
-/** Known only when the cluster serves: an application never gets a string that does not work yet. */
-const connectionString = (
-    { database }: NormalisedArgs,
-    hosts: string[],
-    password: pulumi.Output<string>,
-    ready: PatroniState,
-): pulumi.Output<string> =>
-    pulumi.secret(
-        pulumi
-            .all([password, ready.id])
-            .apply(
-                ([known]) =>
-                    `postgresql://${database.owner}:${known}@${hosts.join(",")}/${database.name}?sslmode=verify-full`,
-            ),
-    );

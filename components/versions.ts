@@ -8,6 +8,8 @@ export const versions = {
     postgresql: "17",
     /** 4.1.5: 4.0.x demotes on an etcd leader change and never drops a lost slot. Hashes: patroni/image/requirements.txt. */
     patroni: "4.1.5",
+    /** S3 server of development stacks; the version with which pgBackRest 2.55.1 was proven. */
+    versitygw: "v1.8.0",
     /** Base of every image; present or pulled by the container engine. */
     baseImage: "debian:trixie-slim",
 } as const;

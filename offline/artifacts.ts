@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { versions } from "../components/versions";
 import { recipeOf, type Cache, type PartKey } from "./cache";
@@ -14,24 +14,48 @@ export function artifactNames(architecture: Architecture): Record<string, string
         "k3s-airgap-images.tar.zst": `k3s-airgap-images-${versions.k3s}-${architecture}.tar.zst`,
         etcd: `etcd-${versions.etcd}-${architecture}`,
         etcdctl: `etcdctl-${versions.etcd}-${architecture}`,
+        versitygw: `versitygw-${versions.versitygw}-${architecture}`,
     };
 }
 
-export function artifactsKey(parts: string[], architecture: Architecture): PartKey {
-    const recipe = recipeOf([...parts.map((path) => basename(path)), JSON.stringify(artifactNames(architecture))]);
+/** Folders that hold the files; without the object store's when the stack has none. */
+export interface ArtifactParts {
+    k3s: string;
+    etcd: string;
+    versitygw?: string;
+}
+
+/** Which files come from which part. */
+const filesOf: Record<keyof ArtifactParts, string[]> = {
+    k3s: ["k3s", "k3s-airgap-images.tar.zst"],
+    etcd: ["etcd", "etcdctl"],
+    versitygw: ["versitygw"],
+};
+
+const present = (parts: ArtifactParts): [keyof ArtifactParts, string][] =>
+    (Object.keys(filesOf) as (keyof ArtifactParts)[]).flatMap((name) => {
+        const path = parts[name];
+        return path === undefined ? [] : [[name, path]];
+    });
+
+export function artifactsKey(parts: ArtifactParts, architecture: Architecture): PartKey {
+    const contents = present(parts).map(([name, path]) => [basename(path), ...filesOf[name]]);
+    const recipe = recipeOf([JSON.stringify(contents), JSON.stringify(artifactNames(architecture))]);
     return { name: "artifacts", version: versions.k3s.replace("+", "-"), architecture, recipe };
 }
 
 /** The air-gap directory: every file that machines get, under its versioned name, with SHA256SUMS. */
-export async function obtainArtifacts(cache: Cache, parts: string[], architecture: Architecture): Promise<string> {
+export async function obtainArtifacts(cache: Cache, parts: ArtifactParts, architecture: Architecture): Promise<string> {
+    const names = artifactNames(architecture);
     const make = (directory: string): Promise<void> =>
         step("laying out the air-gap artifacts", async () => {
             const sums: string[] = [];
-            for (const [file, name] of Object.entries(artifactNames(architecture))) {
-                const source = parts.map((part) => join(part, file)).find((path) => existsSync(path));
-                if (source === undefined) throw new Error(`${file} is in none of ${parts.join(", ")}`);
-                linkOrCopy(source, join(directory, name));
-                sums.push(`${await sha256Of(source)}  ${name}`);
+            for (const [part, path] of present(parts)) {
+                for (const file of filesOf[part]) {
+                    const name = names[file] ?? file;
+                    linkOrCopy(join(path, file), join(directory, name));
+                    sums.push(`${await sha256Of(join(path, file))}  ${name}`);
+                }
             }
             writeFileSync(join(directory, "SHA256SUMS"), `${sums.join("\n")}\n`);
         });

@@ -55,6 +55,20 @@ export class Cache {
         return directory;
     }
 
+    /** The part of another recipe that was used last, of the same version if there is one; it is not marked as used. */
+    findEarlier({ name, version, architecture }: PartKey): string | undefined {
+        const parts = join(this.root, "parts");
+        if (!existsSync(parts)) return undefined;
+        const ofName = readdirSync(parts).filter(
+            (part) => part.startsWith(`${name}-`) && /-[0-9a-f]{12}$/.test(part) && part.includes(`-${architecture}-`),
+        );
+        const ofVersion = ofName.filter((part) => part.startsWith(`${name}-${version}-${architecture}-`));
+        const usedAt = (path: string): number => statSync(path).mtimeMs;
+        return (ofVersion.length > 0 ? ofVersion : ofName)
+            .map((part) => join(parts, part))
+            .sort((a, b) => usedAt(b) - usedAt(a))[0];
+    }
+
     /**
      * Directory of the part, made first when it is missing. `make` fills an empty directory that becomes visible only
      * when it returns. Two runs that want the same part wait for each other.

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +20,8 @@ export interface EngineOptions {
 }
 
 const startMs = 60_000;
-const stopMs = 30_000;
+/** Containers that still run are ended by then; a starved engine needs its time for each. */
+const stopMs = 90_000;
 
 interface Own {
     pid: number;
@@ -46,6 +47,34 @@ export function engineVersion(socket?: string): string | undefined {
     const host = socket === undefined ? [] : ["--host", `unix://${socket}`];
     const version = outputOf("docker", [...host, "info", "--format", "{{.ServerVersion}}"]);
     return version === "" ? undefined : version;
+}
+
+/** What the client says when no engine listens, as against one that is too busy to answer. */
+const absent = /Cannot connect to the Docker daemon|connection refused|no such file or directory/i;
+
+/**
+ * Whether an engine answers, false when none runs. One that runs but does not answer is waited for: what it holds must
+ * not be taken as gone.
+ */
+export async function engineAnswers(withinMs = 180_000): Promise<boolean> {
+    const end = Date.now() + withinMs;
+    for (let told = false; ; told = true) {
+        const { error, status, stderr } = spawnSync("docker", ["info", "--format", "{{.ServerVersion}}"], {
+            encoding: "utf8",
+            timeout: 30_000,
+        });
+        if (status === 0) return true;
+        if (findCommand("docker") === undefined || absent.test(stderr)) return false;
+        const said = error?.message ?? stderr.trim();
+        if (Date.now() > end) {
+            throw new ToolchainError(
+                `A Docker engine runs but does not answer (${said}): what it holds of the stack cannot be told.`,
+                "Wait until the machine is less busy or restart the engine, then run the same command again.",
+            );
+        }
+        if (!told) say(`The Docker engine does not answer (${said}); waiting for it.`);
+        await sleep(1000);
+    }
 }
 
 async function answers(socket: string | undefined, withinMs: number, alive: () => boolean): Promise<boolean> {

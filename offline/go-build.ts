@@ -17,7 +17,7 @@ interface GoProgram {
     tags?: string;
 }
 
-const { pulumi, kubernetes, coredns, versitygw } = toolVersions;
+const { pulumi, kubernetes, coredns } = toolVersions;
 const [kubeMajor, kubeMinor] = kubernetes.slice(1).split(".");
 
 export const goPrograms = {
@@ -45,7 +45,11 @@ export const goPrograms = {
         package: "github.com/rancher/local-path-provisioner",
         linkerFlags: [`-X main.VERSION=${toolVersions["local-path-provisioner"]}`],
     },
-    versitygw: { version: versitygw, package: "github.com/versity/versitygw/cmd/versitygw" },
+    versitygw: {
+        version: versions.versitygw,
+        package: "github.com/versity/versitygw/cmd/versitygw",
+        linkerFlags: [`-X main.Version=${versions.versitygw.slice(1)}`],
+    },
 } satisfies Record<string, GoProgram>;
 
 export type GoProgramName = keyof typeof goPrograms;

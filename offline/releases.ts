@@ -17,7 +17,7 @@ export interface Site {
     address: string;
 }
 
-export type ReleaseName = "pulumi" | "k3s" | "etcd";
+export type ReleaseName = "pulumi" | "k3s" | "etcd" | "versitygw";
 
 const defaults: Record<ReleaseName, Site> = {
     pulumi: {
@@ -26,6 +26,10 @@ const defaults: Record<ReleaseName, Site> = {
     },
     k3s: { variable: "POSTGRES_HA_K3S_URL", address: "https://github.com/k3s-io/k3s/releases/download" },
     etcd: { variable: "POSTGRES_HA_ETCD_URL", address: "https://github.com/etcd-io/etcd/releases/download" },
+    versitygw: {
+        variable: "POSTGRES_HA_VERSITYGW_URL",
+        address: "https://github.com/versity/versitygw/releases/download",
+    },
 };
 
 export function siteOf(name: ReleaseName): Site {
@@ -51,7 +55,7 @@ interface Release {
 
 function releaseOf(name: ReleaseName, architecture: Architecture): Release {
     const { pulumi } = toolVersions;
-    const { k3s, etcd } = versions;
+    const { k3s, etcd, versitygw } = versions;
     const releases: Record<ReleaseName, Release> = {
         pulumi: {
             version: pulumi,
@@ -76,6 +80,13 @@ function releaseOf(name: ReleaseName, architecture: Architecture): Release {
             checksums: "SHA256SUMS",
             archive: `etcd-${etcd}-linux-${architecture}.tar.gz`,
             binaries: ["etcd", "etcdctl"],
+        },
+        versitygw: {
+            version: versitygw,
+            tag: versitygw,
+            checksums: "checksums.txt",
+            archive: `versitygw_${versitygw}_Linux_${architecture === "amd64" ? "x86_64" : "arm64"}.tar.gz`,
+            binaries: ["versitygw"],
         },
     };
     return releases[name];

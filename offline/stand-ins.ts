@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { versions } from "../components/versions";
 import { ensurePackages } from "./apt";
 import { recipeOf, type Cache, type PartKey } from "./cache";
@@ -87,6 +87,15 @@ export async function obtainEtcd(cache: Cache, architecture: Architecture): Prom
         linkOrCopy(client, join(directory, "etcdctl"));
         return Promise.resolve();
     });
+}
+
+export function versitygwKey(architecture: Architecture): PartKey {
+    return goProgramKey("versitygw", architecture);
+}
+
+/** Directory with `versitygw`, built from its module. */
+export async function obtainVersitygw(cache: Cache, architecture: Architecture): Promise<string> {
+    return dirname(await obtainGoProgram(cache, "versitygw", architecture));
 }
 
 function waiting(name: string): (pid: number) => void {

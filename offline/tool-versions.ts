@@ -13,5 +13,4 @@ export const toolVersions = {
     kubernetes: "v1.35.4",
     coredns: "v1.14.6",
     "local-path-provisioner": "v0.0.30",
-    versitygw: "v1.8.0",
 } as const;

@@ -4,9 +4,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { chooseApiEndpoint } from "../components/k3s/api-endpoint";
 import { ports } from "../components/naming";
-import { normalise, type MachinesArgs, type PostgresHAArgs } from "../components/postgres-ha-args";
+import { secretKeys as repositoryKeys } from "../components/pgbackrest/repository-validation";
+import { defaults, normalise, type MachinesArgs, type PostgresHAArgs } from "../components/postgres-ha-args";
 import { ValidationError, type Problem } from "../components/validation";
+import { backupArguments, backupSchema, passphraseKey, type BackupSecrets } from "./backup";
 import { profiles } from "./profiles";
+import { confirm, restoreArguments, restoreSchema, restoreSecretKeys, type RestoreSecrets } from "./restore";
 
 const resources = z.strictObject({ cpu: z.string(), memory: z.string() });
 
@@ -72,9 +75,21 @@ const schema = z.strictObject({
             objective: z.strictObject({ rto: z.number().optional(), rpo: z.literal(0).optional() }).optional(),
         })
         .optional(),
+    backup: backupSchema.optional(),
+    /** Read by the drills, which refuse to harm a stack without it; it changes nothing of what is deployed. */
+    drills: z.literal("allowed").optional(),
+    restore: restoreSchema.optional(),
 });
 
 export type StackConfig = z.infer<typeof schema>;
+
+/** Keys whose values are encrypted in the stack's settings. */
+const secretKeys = [
+    "sshPrivateKey",
+    ...Object.values(repositoryKeys),
+    passphraseKey,
+    ...Object.values(restoreSecretKeys),
+];
 
 const keys = Object.keys(schema.shape) as (keyof StackConfig)[];
 
@@ -88,7 +103,17 @@ export async function readStackConfig(): Promise<PostgresHAArgs> {
         }),
     );
     const privateKey = config.getSecret("sshPrivateKey");
-    return toArguments(pulumi.getStack(), raw, unknownKeys(config), privateKey);
+    const backup = {
+        accessKeyId: config.getSecret(repositoryKeys.accessKeyId),
+        secretAccessKey: config.getSecret(repositoryKeys.secretAccessKey),
+        passphrase: config.getSecret(passphraseKey),
+    };
+    const restore = {
+        accessKeyId: config.getSecret(restoreSecretKeys.accessKeyId),
+        secretAccessKey: config.getSecret(restoreSecretKeys.secretAccessKey),
+        passphrase: config.getSecret(restoreSecretKeys.passphrase),
+    };
+    return toArguments(pulumi.getStack(), raw, unknownKeys(config), privateKey, backup, restore);
 }
 
 /** Objects and numbers are JSON in a stack's settings, plain words are not. */
@@ -106,7 +131,7 @@ function readValue(config: pulumi.Config, key: string): unknown {
 
 /** Keys of this project that nobody reads: a misspelt one must not be silently without effect. */
 function unknownKeys(config: pulumi.Config): string[] {
-    const known = new Set<string>([...keys, "sshPrivateKey"]);
+    const known = new Set<string>([...keys, ...secretKeys]);
     return Object.keys(pulumi.runtime.allConfig())
         .filter((key) => key.startsWith(`${config.name}:`))
         .map((key) => key.slice(config.name.length + 1))
@@ -118,18 +143,20 @@ export async function toArguments(
     raw: Record<string, unknown>,
     unknown: string[] = [],
     privateKey?: pulumi.Output<string>,
+    backupSecrets: BackupSecrets = {},
+    restoreSecrets: RestoreSecrets = {},
 ): Promise<PostgresHAArgs> {
     const subject = `configuration of stack ${stack}`;
     const problems: Problem[] = unknown.map((path) => ({
         path,
-        message: `is no key of this configuration; the keys are ${keys.join(", ")}, sshPrivateKey`,
+        message: `is no key of this configuration; the keys are ${[...keys, ...secretKeys].join(", ")}`,
     }));
     const parsed = schema.safeParse(raw);
     if (!parsed.success) {
         problems.push(...parsed.error.issues.map(describe));
         throw new ValidationError(subject, problems);
     }
-    const { profile, machines, ...rest } = parsed.data;
+    const { profile, machines, backup, restore, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
     const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
     const args: PostgresHAArgs = {
@@ -139,8 +166,10 @@ export async function toArguments(
         etcd: { ...base.etcd, ...rest.etcd },
         postgres: { ...base.postgres, ...rest.postgres },
         haproxy: { ...base.haproxy, ...rest.haproxy },
+        ...(backup && { backup: backupArguments(backup, backupSecrets) }),
+        ...(restore && { restore: restoreArguments(restore, restoreSecrets, problems) }),
     };
-    problems.push(...problemsOf(() => normalise(args)));
+    problems.push(...problemsOf(() => normalise(args)), ...confirm(args.cluster ?? defaults.cluster, args.restore));
     if (problems.length > 0) {
         throw new ValidationError(subject, problems);
     }

@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { MachineAccess } from "../../components/machines/machine";
-import { checkout } from "../../offline/checkout";
 import { ToolchainError } from "../../offline/errors";
-import { findToolchain } from "../../offline/toolchain";
+import { presentToolchain } from "../present-toolchain";
 import { pulumiOutput } from "../run-pulumi";
 import { openWorkspace, type Workspace } from "../workspace";
 
@@ -36,6 +33,13 @@ interface FixedAddress {
     address: string;
 }
 
+/** The backup runner's API. */
+export interface BackupAccess {
+    /** Of its Service, inside the cluster. */
+    address: string;
+    tls: { ca: string; cert: string; key: string };
+}
+
 /** What Pulumi's state knows of a stack: how to reach every part of it, without asking Kubernetes first. */
 export interface StackState {
     stack: string;
@@ -47,6 +51,8 @@ export interface StackState {
     etcdMembers: FixedAddress[];
     patroniAuthority: string;
     etcdAccess: { ca: string; cert: string; key: string };
+    /** Undefined in a stack without backups. */
+    backup?: BackupAccess;
     resources: StateResource[];
 }
 
@@ -69,11 +75,7 @@ export function unwrapSecrets(value: unknown): unknown {
 
 /** The tools and the stack of this checkout, as `make up` left them. */
 export async function openStack(): Promise<Workspace> {
-    const toolchain = await findToolchain();
-    if (toolchain === undefined || !existsSync(join(checkout, "Pulumi.yaml"))) {
-        throw new ToolchainError("The tools are not there yet.", "Run make up first.");
-    }
-    return openWorkspace(toolchain);
+    return openWorkspace(await presentToolchain());
 }
 
 export async function readStackState(workspace: Workspace): Promise<StackState> {
@@ -122,8 +124,30 @@ export function stackStateOf(stack: string, resources: StateResource[]): StackSt
             cert: client["certificate"] ?? "",
             key: client["privateKey"] ?? "",
         },
+        backup: backupAccess(resources, named),
         resources,
     };
+}
+
+function backupAccess(
+    resources: StateResource[],
+    named: (type: string, end: string) => Record<string, string>,
+): BackupAccess | undefined {
+    const service = resources.find(
+        ({ type, urn }) => type === "kubernetes:core/v1:Service" && urn.endsWith("-backup-service"),
+    );
+    const { spec } = (service?.outputs ?? {}) as { spec?: { clusterIP?: string } };
+    const runner = named("Certificate", "-pgbackrest-runner");
+    return spec?.clusterIP === undefined
+        ? undefined
+        : {
+              address: spec.clusterIP,
+              tls: {
+                  ca: named("CertificateAuthority", "-pgbackrest-ca")["certificate"] ?? "",
+                  cert: runner["certificate"] ?? "",
+                  key: runner["privateKey"] ?? "",
+              },
+          };
 }
 
 function machinesOf(ofType: <T>(type: string) => T[], type: (name: string) => string): KnownMachine[] {

@@ -20,17 +20,43 @@ export const kubectl = (ssh: SshConnection, command: string, options: RunOptions
         ...options,
     });
 
+export interface ClusterNode {
+    name: string;
+    /** As the API sees it: a lost machine stays ready until its reports are missed (16 s). */
+    ready: boolean;
+}
+
+export async function listNodes(ssh: SshConnection): Promise<ClusterNode[]> {
+    const { stdout } = await kubectl(ssh, "get nodes -o json");
+    const { items } = JSON.parse(stdout) as {
+        items: { metadata: { name: string }; status: { conditions?: { type: string; status: string }[] } }[];
+    };
+    return items.map(({ metadata, status }) => ({
+        name: metadata.name,
+        ready: (status.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True"),
+    }));
+}
+
 /** Moves what can move off a living node, within its disruption budgets; a dead one is left as it is. */
 export async function evacuate(server: MachineAccess, node: string): Promise<void> {
     await withSsh(server, async (ssh) => {
-        const condition = `get node ${node} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`;
-        const { stdout } = await kubectl(ssh, condition, { allowFailure: true });
-        if (stdout === "True") {
-            const drain = `drain ${node} --ignore-daemonsets --delete-emptydir-data --timeout=90s`;
-            await ssh.run(`k3s kubectl ${drain}`, { allowFailure: true, timeoutSeconds: 100 });
+        if ((await listNodes(ssh)).some(({ name, ready }) => name === node && ready)) {
+            await drain(ssh, node, 90, { allowFailure: true });
         }
     });
 }
+
+/** Evicts a node's pods. Budgets hold: with an instance or a member missing elsewhere it waits, and gives up at last. */
+export const drain = (
+    ssh: SshConnection,
+    node: string,
+    timeoutSeconds: number,
+    options: RunOptions = {},
+): Promise<RunResult> =>
+    ssh.run(`k3s kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data --timeout=${timeoutSeconds}s`, {
+        timeoutSeconds: timeoutSeconds + 10,
+        ...options,
+    });
 
 interface Volume {
     metadata: { name: string };

@@ -152,6 +152,7 @@ function createNodes(
                 unit: renderUnit(role),
                 authorities,
                 peers: args.servers.filter((server) => server !== machine).map(access),
+                roster: everyMachine.map(({ name }) => name),
             },
             { ...child, dependsOn: [...machinesReady, ...after], deletedWith: args.machinesOwner },
         );
@@ -173,6 +174,7 @@ interface K3sNodeArgs {
     unit: string;
     authorities: pulumi.Input<Record<string, string>>;
     peers: pulumi.Input<object>[];
+    roster: string[];
 }
 
 /** k3s on one machine. */
@@ -184,6 +186,19 @@ export class K3sNode extends StepResource {
             name,
             { ...args },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access", "config", "authorities", "peers"] }),
+        );
+    }
+}
+
+/** The machines that belong to the cluster: one that was taken out of the configuration is retired. */
+export class K3sRoster extends StepResource {
+    constructor(name: string, args: { members: Machine[]; servers: Machine[] }, opts: pulumi.CustomResourceOptions) {
+        super(
+            "./components/k3s/roster.step",
+            "K3sRoster",
+            name,
+            { members: args.members.map(access), servers: args.servers.map(access) },
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["members", "servers"] }),
         );
     }
 }

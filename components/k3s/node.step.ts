@@ -1,11 +1,13 @@
-import { artifact, type Architecture } from "../artifacts";
+import { artifact } from "../artifacts";
+import { machineArchitecture } from "../machines/architecture";
 import type { MachineAccess } from "../machines/machine";
 import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
-import { evacuate, forgetNode, readyServer } from "./cluster-access";
+import { evacuate, forgetNode, listNodes, readyServer } from "./cluster-access";
+import { data, forgetPassword, isForgotten, lookAt, takeOff, unitName } from "./installation";
 
 export interface K3sNodeInputs {
     node: string;
@@ -22,9 +24,9 @@ export interface K3sNodeInputs {
     authorities: Record<string, string>;
     /** The other servers. */
     peers: MachineAccess[];
+    /** Names of every machine of the cluster; looked at only when this one joins. */
+    roster: string[];
 }
-
-const data = "/var/lib/rancher/k3s";
 
 /** k3s on one machine: install, configure, service, start, and the way out of the cluster. */
 export const provider: StepProvider<K3sNodeInputs> = {
@@ -40,7 +42,15 @@ export const provider: StepProvider<K3sNodeInputs> = {
         );
         return { id: inputs.node, outs: inputs };
     },
-    diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "role", "instance"])),
+    async read(_id, node) {
+        const presence = await lookAt(node);
+        if (presence.gone) {
+            console.log(`${node.node}: ${presence.reason}; the next update installs it again`);
+        }
+        return presence.gone ? undefined : node;
+    },
+    diff: (_id, olds, news) =>
+        Promise.resolve(inputDiff(olds, { ...news, roster: olds.roster }, ["node", "role", "instance"])),
     async update(_id, _olds, news) {
         await withSsh(news.access, async (ssh) => {
             await apply(ssh, news, await currentJoin(ssh));
@@ -56,7 +66,10 @@ export const provider: StepProvider<K3sNodeInputs> = {
                 await forgetNode(server, node.node);
             });
         }
-        await uninstall(node);
+        await withSsh(node.access, (ssh) => takeOff(ssh, node, "with volumes"), 5).catch((error: unknown) => {
+            // One that is gone needs nothing.
+            console.log(`${node.node}: k3s was not taken off: ${(error as Error).message}`);
+        });
     },
 };
 
@@ -76,12 +89,21 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
     if (held.exitCode === 0) {
         const kept = await currentJoin(ssh);
         if (kept !== "") {
-            return kept;
+            const server = await readyServer(inputs.peers);
+            if (!server || !(await isForgotten(ssh, server, inputs))) {
+                return kept;
+            }
+            await step(inputs.node, "starting anew as the cluster has forgotten it; its volumes stay", async () => {
+                await takeOff(ssh, inputs, "keep volumes");
+                await forgetPassword(server, inputs.node);
+            });
+            return joinThrough(server);
         }
     }
     const server = await readyServer(inputs.peers);
     if (server) {
         await forgetNode(server, inputs.node);
+        await forgetLostStrangers(server, inputs.roster);
         return joinThrough(server);
     }
     if (inputs.role === "agent") {
@@ -102,6 +124,17 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
         }
     }
     return startCluster;
+}
+
+/**
+ * Lost machines that were taken out of the configuration go before another joins: etcd admits nobody while one of its
+ * members is unreachable. Those that live are retired later (roster.step.ts), when their successors run.
+ */
+async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
+    const lost = (await withSsh(server, listNodes)).filter(({ name, ready }) => !ready && !roster.includes(name));
+    for (const { name } of lost) {
+        await step(name, "lost and no longer in the configuration: forgetting it", () => forgetNode(server, name));
+    }
 }
 
 async function currentJoin(ssh: SshConnection): Promise<Join> {
@@ -134,8 +167,6 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
         await step(where, `starting ${unit}`, () => start(ssh, inputs));
     }
 }
-
-const unitName = ({ role }: K3sNodeInputs): string => (role === "server" ? "k3s.service" : "k3s-agent.service");
 
 async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
     const unit = unitName(inputs);
@@ -171,35 +202,4 @@ async function waitUntilReady(ssh: SshConnection, inputs: K3sNodeInputs): Promis
             return stdout === "True" ? { done: true } : { waiting: stdout || stderr.trim() || "not ready" };
         }),
     );
-}
-
-export async function machineArchitecture(ssh: SshConnection): Promise<Architecture> {
-    const { stdout } = await ssh.run("uname -m");
-    const known: Record<string, Architecture> = { x86_64: "amd64", aarch64: "arm64" };
-    const architecture = known[stdout.trim()];
-    if (!architecture) {
-        throw new RemoteError(
-            ssh.machine,
-            "check",
-            `architecture ${stdout.trim()} is not supported; use amd64 or arm64`,
-        );
-    }
-    return architecture;
-}
-
-/** Takes k3s off a machine that is kept. One that is gone, or new and never had it, needs nothing. */
-async function uninstall(node: K3sNodeInputs): Promise<void> {
-    const script = `
-        systemctl disable --now ${unitName(node)} || true
-        pids=$(pgrep -f '${data}/data/.*/containerd-shim' || true)
-        [ -z "$pids" ] || kill -9 $pids
-        grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
-        rm -rf ${data} /run/k3s /etc/rancher/k3s /etc/rancher/node /etc/systemd/system/${unitName(node)} /etc/cni/net.d
-        find /var/lib/kubelet -mindepth 1 -delete || true
-        ip link delete cni0 2>/dev/null || true
-        rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
-        systemctl daemon-reload`;
-    await withSsh(node.access, (ssh) => ssh.run(script, { allowFailure: true }), 5).catch((error: unknown) => {
-        console.log(`${node.node}: k3s was not taken off: ${(error as Error).message}`);
-    });
 }

@@ -18,6 +18,9 @@ export interface Member {
     state: string;
     timeline?: number;
     lag?: number | string;
+    /** Parameters were changed that PostgreSQL takes up only when it starts. */
+    pending_restart?: boolean;
+    pending_restart_reason?: Record<string, { old_value: string; new_value: string }>;
 }
 
 export async function listMembers(ssh: SshConnection, location: ClusterLocation): Promise<Member[]> {
@@ -31,15 +34,17 @@ export async function askAnyInstance<Answer>(
     method: "GET" | "PATCH" | "POST",
     path: string,
     body?: object,
+    maximumSeconds = 10,
 ): Promise<Answer> {
     const curl =
-        `curl --silent --show-error --fail-with-body --max-time 10 --request ${method} --cacert ${paths.tls}/patroni-ca.crt ` +
+        `curl --silent --show-error --fail-with-body --max-time ${maximumSeconds} --request ${method} --cacert ${paths.tls}/patroni-ca.crt ` +
         `--cert ${paths.tls}/tls.crt --key ${paths.tls}/tls.key ${body ? "--data @- " : ""}https://localhost:${ports.patroni}${path}`;
     const failures: string[] = [];
     for (const instance of instances) {
         const answer = await kubectl(ssh, `-n ${namespace} exec -i ${instance} -- ${curl}`, {
             allowFailure: true,
             stdin: body ? JSON.stringify(body) : undefined,
+            timeoutSeconds: maximumSeconds + 20,
         });
         if (answer.exitCode === 0) {
             return (method === "POST" ? answer.stdout : JSON.parse(answer.stdout)) as Answer;

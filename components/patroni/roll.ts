@@ -76,7 +76,8 @@ async function deletePod(ssh: SshConnection, { namespace }: ClusterLocation, nam
     });
 }
 
-async function switchOver(ssh: SshConnection, location: ClusterLocation, leader: string): Promise<void> {
+/** Hands the primary's role to the synchronous standby, which has every acknowledged write. */
+export async function switchOver(ssh: SshConnection, location: ClusterLocation, leader: string): Promise<void> {
     const candidate = (await listMembers(ssh, location)).find(({ role }) => role === "sync_standby")?.name;
     await askAnyInstance<string>(ssh, location, "POST", "/switchover", { leader, candidate });
 }

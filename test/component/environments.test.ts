@@ -34,14 +34,17 @@ const replicas = (resources: Recorded[], name: string): number =>
 
 describe("the settings of the dev stack", () => {
     it("are the arguments that the other tests use, in a subnet of their own", async () => {
-        const { haproxy, kubernetes, machines, ...args } = await argumentsOf("dev");
-        const { machines: others, ...rest } = devArguments();
+        const { haproxy, kubernetes, machines, backup, ...args } = await argumentsOf("dev");
+        const { machines: others, backup: otherBackup, ...rest } = devArguments();
         assert.deepEqual(args, rest);
         assert.equal(machines.provider, "docker");
         assert.deepEqual(
             machines.machines.map(({ name }) => name),
             others.machines.map(({ name }) => name),
         );
+        const store = (args: PostgresHAArgs["backup"]) =>
+            args?.repository.provider === "docker" ? args.repository.machine.name : undefined;
+        assert.equal(store(backup), store(otherBackup));
         assert.deepEqual([haproxy, kubernetes], [{}, { apiAddress: machines.machines[0]?.address }]);
     });
 });

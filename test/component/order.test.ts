@@ -41,7 +41,8 @@ describe("the order of the dev stack", () => {
 
     it("starts no workload before the images are on every node", () => {
         for (const namespace of ["postgres-namespace", "postgres-proxy-namespace"]) {
-            const found = dependencies("Namespace", namespace);
+            assert.ok(dependencies("Namespace", namespace).includes("K3sRoster postgres-roster"), namespace);
+            const found = dependencies("K3sRoster", "postgres-roster");
             for (const number of [1, 2, 3]) {
                 assert.ok(
                     found.includes(`NodeImages postgres-images-machine-${number}`),

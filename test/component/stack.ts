@@ -12,6 +12,7 @@ export const devArguments = (): PostgresHAArgs => ({
     },
     etcd: { resources: { cpu: "100m", memory: "256Mi" } },
     postgres: { sharedBuffers: "256MB", maxConnections: 200, resources: { cpu: "200m", memory: "1536Mi" } },
+    backup: { repository: { provider: "docker", machine: { name: "store", address: "172.30.0.20" } } },
 });
 
 export const deployPostgres = (args: PostgresHAArgs, options?: DeployOptions): Promise<Deployment<PostgresHA>> =>

@@ -1,26 +1,33 @@
 import assert from "node:assert/strict";
 import { readCpuTicks, starvedFrom, stolenShare } from "../../drills/host-steal";
+import { percentile } from "../../drills/statistics";
 import { measured, useCluster } from "./support";
+
+const rounds = 3;
 
 describe("pulumi up with nothing to do", () => {
     const cluster = useCluster();
 
-    it("shows no change, in at most 20 s", async function () {
+    it("shows no change, in at most 20 s at the median", async function () {
         this.timeout(600_000);
         // What an earlier test left to mend is not this one's matter.
         await cluster().update();
         const before = readCpuTicks();
-        const begin = performance.now();
-        await cluster().update("--expect-no-changes");
-        const seconds = (performance.now() - begin) / 1000;
-        measured("pulumi up without change", seconds);
+        const times: number[] = [];
+        for (let round = 0; round < rounds; round += 1) {
+            const begin = performance.now();
+            await cluster().update("--expect-no-changes");
+            times.push((performance.now() - begin) / 1000);
+            measured("pulumi up without change", times.at(-1) ?? 0);
+        }
+        const median = percentile(times, 50);
         const stolen = stolenShare(before, readCpuTicks());
-        if (seconds > 20 && stolen >= starvedFrom) {
+        if (median > 20 && stolen >= starvedFrom) {
             console.log(
                 `not judged: at most 20 s, but this host was denied ${(100 * stolen).toFixed(0)} % of its CPU time`,
             );
             return;
         }
-        assert.ok(seconds <= 20, `${seconds.toFixed(1)} s`);
+        assert.ok(median <= 20, `${median.toFixed(1)} s`);
     });
 });

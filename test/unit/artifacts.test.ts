@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { artifact, artifactFile } from "../../components/artifacts";
@@ -34,6 +35,7 @@ describe("names of released files", () => {
         assert.equal(artifactFile("k3s-airgap-images", "arm64"), `k3s-airgap-images-${versions.k3s}-arm64.tar.zst`);
         assert.equal(artifactFile("etcd", "arm64"), `etcd-${versions.etcd}-arm64`);
         assert.equal(artifactFile("etcdctl", "amd64"), `etcdctl-${versions.etcd}-amd64`);
+        assert.equal(artifactFile("versitygw", "arm64"), `versitygw-${versions.versitygw}-arm64`);
     });
 });
 
@@ -121,6 +123,24 @@ describe("a released file from the project's own release", () => {
             [`${release}/sha256sum-arm64.txt`]: `${sha256("arm")}  k3s-arm64\n`,
         };
         assert.equal((await artifact("k3s", "arm64")).sha256, sha256("arm"));
+    });
+
+    it("of versitygw is taken out of the archive that its project names after `uname`", async () => {
+        const release = `https://github.com/versity/versitygw/releases/download/${versions.versitygw}`;
+        const name = `versitygw_${versions.versitygw}_Linux_x86_64`;
+        mkdirSync(join(cache(), name));
+        writeFileSync(join(cache(), name, "versitygw"), "server");
+        const archive = execFileSync("tar", ["-czf", "-", "-C", cache(), name]);
+        const sum = createHash("sha256").update(archive).digest("hex");
+        globalThis.fetch = (input) =>
+            Promise.resolve(
+                new Response(
+                    input === `${release}/checksums.txt` ? `${sum}  ${name}.tar.gz\n` : new Uint8Array(archive),
+                ),
+            );
+        const { path, sha256: found } = await artifact("versitygw", "amd64");
+        assert.equal(readFileSync(path, "utf8"), "server");
+        assert.equal(found, sha256("server"));
     });
 
     it("is refused when it does not match, and nothing of it is kept", async () => {

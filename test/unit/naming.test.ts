@@ -47,7 +47,11 @@ describe("names", () => {
     });
 
     it("carry the labels the contract promises", () => {
-        assert.deepEqual(naming.dockerLabels, { stack: "postgres-ha.stack", machine: "postgres-ha.machine" });
+        assert.deepEqual(naming.dockerLabels, {
+            stack: "postgres-ha.stack",
+            machine: "postgres-ha.machine",
+            store: "postgres-ha.store",
+        });
         assert.deepEqual(naming.labels("postgres", "etcd"), {
             "app.kubernetes.io/name": "etcd",
             "app.kubernetes.io/instance": "postgres",

@@ -20,6 +20,11 @@ export interface DockerMachineInputs {
     authorizedKey: string;
     hostPrivateKey: string;
     ssh: SshAccess;
+    /**
+     * Volumes of other resources by name, with their paths, for a machine that is no node: it has none of its own,
+     * and what is on these stays when the machine goes.
+     */
+    mounts?: Record<string, string>;
 }
 
 export interface DockerMachineOutputs extends DockerMachineInputs {
@@ -27,8 +32,10 @@ export interface DockerMachineOutputs extends DockerMachineInputs {
     instance: string;
 }
 
-/** What must survive a power cut lies on volumes, never in the container's overlay. */
-const volumes = { rancher: "/var/lib/rancher", kubelet: "/var/lib/kubelet", log: "/var/log" };
+/** What of a node must survive a power cut lies on volumes, never in the container's overlay. */
+const nodeVolumes = { rancher: "/var/lib/rancher", kubelet: "/var/lib/kubelet", log: "/var/log" };
+
+const replaceOn = ["container", "stack", "network", "address", "image", "hostPrivateKey", "mounts"];
 
 /** A machine as a container that boots systemd and is reached over SSH, exactly as a VM is. */
 export const provider: StepProvider<DockerMachineInputs, DockerMachineOutputs> = {
@@ -44,7 +51,7 @@ export const provider: StepProvider<DockerMachineInputs, DockerMachineOutputs> =
         return instance === machine.instance ? machine : undefined;
     },
     async diff(_id, olds, news) {
-        const diff = inputDiff(olds, news, ["container", "stack", "network", "address", "image", "hostPrivateKey"]);
+        const diff = inputDiff(olds, news, replaceOn);
         const gone = (await containerId(olds.container)) !== olds.instance;
         return gone ? { changed: true, replaces: ["container"] } : diff;
     },
@@ -54,14 +61,22 @@ export const provider: StepProvider<DockerMachineInputs, DockerMachineOutputs> =
         return { ...news, instance: olds.instance };
     },
     async delete(_id, machine) {
-        await step(machine.machine, "deleting with its volumes", async () => {
-            await docker(["rm", "--force", machine.container], { allowFailure: true });
-            await removeVolumes(machine);
-        });
+        await step(
+            machine.machine,
+            machine.mounts === undefined ? "deleting with its volumes" : "deleting",
+            async () => {
+                await docker(["rm", "--force", machine.container], { allowFailure: true });
+                await removeVolumes(machine);
+            },
+        );
     },
 };
 
-const volumeName = (machine: DockerMachineInputs, volume: string): string => `${machine.container}-${volume}`;
+/** The machine's own volumes by name, with their paths. */
+const ownVolumes = ({ container, mounts }: DockerMachineInputs): Record<string, string> =>
+    mounts === undefined
+        ? Object.fromEntries(Object.entries(nodeVolumes).map(([volume, path]) => [`${container}-${volume}`, path]))
+        : {};
 
 async function containerId(container: string): Promise<string | undefined> {
     const id = await docker(["container", "inspect", "--format", "{{.Id}}", container], { allowFailure: true });
@@ -88,12 +103,12 @@ async function findOwn(machine: DockerMachineInputs): Promise<string | undefined
 
 async function createContainer(machine: DockerMachineInputs): Promise<string> {
     await removeDisksOfLostMachine(machine);
-    for (const volume of Object.keys(volumes)) {
-        await docker(["volume", "create", ...labelArgs(machine), volumeName(machine, volume)]);
+    for (const volume of Object.keys(ownVolumes(machine))) {
+        await docker(["volume", "create", ...labelArgs(machine), volume]);
     }
-    const mounts = Object.entries(volumes).flatMap(([volume, path]) => [
+    const mounts = Object.entries(machine.mounts ?? ownVolumes(machine)).flatMap(([volume, path]) => [
         "-v",
-        `${volumeName(machine, volume)}:${path}`,
+        `${volume}:${path}`,
     ]);
     const id = await docker([
         ...["create", "--name", machine.container, "--hostname", machine.machine, ...labelArgs(machine)],
@@ -113,7 +128,7 @@ async function createContainer(machine: DockerMachineInputs): Promise<string> {
 
 const labelArgs = (machine: DockerMachineInputs): string[] => [
     ...["--label", `${dockerLabels.stack}=${machine.stack}`],
-    ...["--label", `${dockerLabels.machine}=${machine.machine}`],
+    ...["--label", `${machine.mounts === undefined ? dockerLabels.machine : dockerLabels.store}=${machine.machine}`],
 ];
 
 /** The private host key travels as a file, never in argv or the environment. */
@@ -133,13 +148,17 @@ async function placeHostKey(machine: DockerMachineInputs): Promise<void> {
  * so they are not touched.
  */
 async function removeDisksOfLostMachine(machine: DockerMachineInputs): Promise<void> {
+    if (machine.mounts !== undefined) {
+        return;
+    }
     const filter = ["--filter", `label=${dockerLabels.machine}=${machine.machine}`];
     const ofStack = ["--filter", `label=${dockerLabels.stack}=${machine.stack}`];
     const left = await docker(["volume", "ls", "--quiet", ...filter, ...ofStack]);
     if (left === "" || (await isEmpty(machine))) {
         return;
     }
-    const others = await docker(["container", "ls", "--all", "--quiet", ...ofStack]);
+    const nodes = ["--filter", `label=${dockerLabels.machine}`];
+    const others = await docker(["container", "ls", "--all", "--quiet", ...ofStack, ...nodes]);
     if (others === "") {
         throw new Error(
             `${machine.machine}: volumes of an earlier cluster exist (${left.split("\n").join(", ")}) and no machine of the ` +
@@ -150,14 +169,16 @@ async function removeDisksOfLostMachine(machine: DockerMachineInputs): Promise<v
 }
 
 async function isEmpty(machine: DockerMachineInputs): Promise<boolean> {
-    const mount = `${volumeName(machine, "rancher")}:/disk`;
+    const mount = `${machine.container}-rancher:/disk`;
     const run = ["run", "--rm", "--network", "none", "--entrypoint", "ls", "-v", mount, machine.image, "-A", "/disk"];
     return (await docker(run)) === "";
 }
 
 async function removeVolumes(machine: DockerMachineInputs): Promise<void> {
-    const names = Object.keys(volumes).map((volume) => volumeName(machine, volume));
-    await docker(["volume", "rm", "--force", ...names]);
+    const names = Object.keys(ownVolumes(machine));
+    if (names.length > 0) {
+        await docker(["volume", "rm", "--force", ...names]);
+    }
 }
 
 async function waitForSsh(machine: DockerMachineInputs): Promise<void> {

@@ -34,7 +34,7 @@ export const provider: StepProvider<NetworkInputs> = {
         return news;
     },
     async delete(_id, network) {
-        iptables(["-D", ...podTrafficRule(network)]);
+        removePodTrafficRule(network.bridge);
         if (await isPresent(network)) {
             await docker(["network", "rm", network.name]);
         }
@@ -65,7 +65,12 @@ async function isPresent({ name }: NetworkInputs): Promise<boolean> {
     return found === name;
 }
 
-const podTrafficRule = ({ bridge }: NetworkInputs): string[] => [
+/** Takes the rule away; none is there when it was never made. */
+export function removePodTrafficRule(bridge: string): void {
+    iptables(["-D", ...podTrafficRule({ bridge })]);
+}
+
+const podTrafficRule = ({ bridge }: Pick<NetworkInputs, "bridge">): string[] => [
     ...["DOCKER-USER", "-i", bridge, "-o", bridge, "-j", "ACCEPT"],
 ];
 

@@ -3,23 +3,24 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Server, utils, type Connection, type ServerConfig } from "ssh2";
 import type { MachineAccess } from "../../../components/machines/machine";
+import { generateKeyPair } from "../../../components/machines/key-pair.step";
 
 /** A machine for tests: an SSH server in this process whose commands run in a real shell on this host. */
 export class TestMachine {
-    readonly login = utils.generateKeyPairSync("ed25519");
+    readonly login = generateKeyPair("login");
     readonly hostKey: { private: string; public: string };
     private readonly connections = new Set<Connection>();
     private readonly server: Server;
     /** Every command that arrived, as the client sent it. */
     readonly commands: string[] = [];
+    /** What is run in place of a command, for tests that have no k3s on this host. */
+    rewrite: (command: string) => string = (command) => command;
     /** How the host proved itself, connection by connection. */
     readonly hostKeyAlgorithms: string[] = [];
 
     constructor(hostKeyType: "ed25519" | "rsa" = "ed25519", algorithms?: ServerConfig["algorithms"]) {
         this.hostKey =
-            hostKeyType === "rsa"
-                ? utils.generateKeyPairSync("rsa", { bits: 2048 })
-                : utils.generateKeyPairSync("ed25519");
+            hostKeyType === "rsa" ? utils.generateKeyPairSync("rsa", { bits: 2048 }) : generateKeyPair("host");
         this.server = new Server({ hostKeys: [this.hostKey.private], algorithms }, (client) => this.serve(client));
     }
 
@@ -61,7 +62,7 @@ export class TestMachine {
             accept().on("exec", (acceptExec, _reject, { command }) => {
                 this.commands.push(command);
                 const channel = acceptExec();
-                const shell = spawn("bash", ["-c", command]);
+                const shell = spawn("bash", ["-c", this.rewrite(command)]);
                 channel.pipe(shell.stdin);
                 shell.stdin.on("error", () => undefined);
                 shell.stdout.pipe(channel, { end: false });

@@ -1,0 +1,69 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Machine } from "./machines/machine";
+import { ports, proxyNamespace, readOnlyService, readWriteService } from "./naming";
+import type { PatroniState } from "./patroni/patroni-state";
+import type { NormalisedArgs } from "./postgres-ha-args";
+
+export interface Endpoints {
+    /** `address:port` of every read-write entry; each leads to the primary. */
+    readWrite: string[];
+    /** `address:port` of every read-only entry; each leads to a replica, or the primary while none is fit. */
+    readOnly: string[];
+    /** HAProxy's own pages, one per node. */
+    statistics: string[];
+    /** Entries for applications inside the cluster. */
+    services: { readWrite: string; readOnly: string };
+}
+
+/** Every name under which a client may reach PostgreSQL, for `sslmode=verify-full`. */
+export function serverNames(
+    { cluster }: NormalisedArgs,
+    machines: Machine[],
+): { dnsNames: string[]; ipAddresses: string[] } {
+    const addresses = [...new Set(machines.flatMap(({ address, privateAddress }) => [address, privateAddress]))];
+    const isAddress = (text: string) => /^[\d.]+$/.test(text) || text.includes(":");
+    const services = [readWriteService(cluster), readOnlyService(cluster)];
+    const namespace = proxyNamespace(cluster);
+    return {
+        dnsNames: [
+            ...machines.map((machine) => machine.name),
+            ...addresses.filter((address) => !isAddress(address)),
+            ...services.flatMap((service) =>
+                ["", `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map(
+                    (end) => service + end,
+                ),
+            ),
+        ],
+        ipAddresses: addresses.filter(isAddress),
+    };
+}
+
+export function createEndpoints({ cluster }: NormalisedArgs, machines: Machine[]): Endpoints {
+    const at = (port: number) => machines.map(({ address }) => `${address}:${port}`);
+    const namespace = proxyNamespace(cluster);
+    return {
+        readWrite: at(ports.readWrite),
+        readOnly: at(ports.readOnly),
+        statistics: at(ports.haproxyStats).map((host) => `http://${host}/`),
+        services: {
+            readWrite: `${readWriteService(cluster)}.${namespace}.svc.cluster.local:${ports.postgresql}`,
+            readOnly: `${readOnlyService(cluster)}.${namespace}.svc.cluster.local:${ports.postgresql}`,
+        },
+    };
+}
+
+/** Known only when the cluster serves: an application never gets a string that does not work yet. */
+export const connectionString = (
+    { database }: NormalisedArgs,
+    hosts: string[],
+    password: pulumi.Output<string>,
+    ready: PatroniState,
+): pulumi.Output<string> =>
+    pulumi.secret(
+        pulumi
+            .all([password, ready.id])
+            .apply(
+                ([known]) =>
+                    `postgresql://${database.owner}:${known}@${hosts.join(",")}/${database.name}?sslmode=verify-full`,
+            ),
+    );
