@@ -6,7 +6,7 @@ import { Certificate, CertificateAuthority } from "../certificates/certificates"
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
 import type { Timers } from "../recovery";
-import { inCluster, type Resources, type WorkloadContext } from "../workload";
+import { holdsData, inCluster, type Resources, type WorkloadContext } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -78,7 +78,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
                 credentials: credentials.secret,
                 ...tls.secrets,
             },
-            { ...object, dependsOn: [args.etcd.ready, ...services] },
+            { ...object, ...holdsData(args.context), dependsOn: [args.etcd.ready, ...services] },
         );
         this.registerOutputs({});
     }

@@ -29,6 +29,9 @@ describe("the Kubernetes objects of the dev stack", () => {
             "DaemonSet postgres-proxy/postgres-haproxy",
             "Namespace postgres",
             "Namespace postgres-proxy",
+            "NetworkPolicy postgres/postgres-default-deny",
+            "NetworkPolicy postgres/postgres-etcd",
+            "NetworkPolicy postgres/postgres-postgresql",
             "PodDisruptionBudget postgres/postgres",
             "PodDisruptionBudget postgres/postgres-etcd",
             "Role postgres/postgres-etcd",
@@ -58,7 +61,10 @@ describe("the Kubernetes objects of the dev stack", () => {
             const { labels } = metadata(object);
             assert.equal(labels["app.kubernetes.io/instance"], "postgres", object.name);
             assert.equal(labels["app.kubernetes.io/part-of"], "postgres-ha", object.name);
-            assert.ok(["etcd", "postgresql", "haproxy"].includes(labels["app.kubernetes.io/name"] ?? ""), object.name);
+            assert.ok(
+                ["etcd", "postgresql", "haproxy", "network"].includes(labels["app.kubernetes.io/name"] ?? ""),
+                object.name,
+            );
         }
     });
 
