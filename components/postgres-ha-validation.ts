@@ -1,6 +1,6 @@
 import { machineAddressProblem } from "./machines/docker/subnet";
 import { hostAccessProblems, hostAddressProblems, hostsInside } from "./machines/existing/host-validation";
-import { overlap, parseCidr, parseIpv4 } from "./network";
+import { overlap, parseCidr } from "./network";
 import { parameterProblems } from "./patroni/parameters";
 import { repositoryProblems } from "./pgbackrest/repository-validation";
 import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
