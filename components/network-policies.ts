@@ -23,6 +23,7 @@ export class NetworkPolicies extends pulumi.ComponentResource {
         const { cluster, context } = args;
         const members: Peer = { podSelector: { matchLabels: labels(cluster, "etcd") } };
         const instances: Peer = { podSelector: { matchLabels: labels(cluster, "postgresql") } };
+        const runner: Peer = { podSelector: { matchLabels: labels(cluster, "backup-runner") } };
         const proxies: Peer = {
             namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": proxyNamespace(cluster) } },
             podSelector: { matchLabels: labels(cluster, "haproxy") },
@@ -50,7 +51,11 @@ export class NetworkPolicies extends pulumi.ComponentResource {
             // Members ask each other as clients, too, when one joins.
             allow([ports.etcdClient], [members, instances]),
         ]);
-        policy("postgresql", "postgresql", [allow([ports.postgresql, ports.patroni], [instances, proxies])]);
+        policy("postgresql", "postgresql", [
+            allow([ports.postgresql, ports.patroni], [instances, proxies]),
+            // Backups: which instance is primary, and its files.
+            allow([ports.patroni, ports.pgBackRest], [runner]),
+        ]);
         this.registerOutputs({});
     }
 }

@@ -1,8 +1,9 @@
 import { machineAddressProblem } from "./machines/docker/subnet";
 import { hostAccessProblems, hostAddressProblems, hostsInside } from "./machines/existing/host-validation";
 import { overlap, parseCidr } from "./network";
+import { backupProblems } from "./pgbackrest/backup-args";
+import { restoreProblems } from "./pgbackrest/restore";
 import { parameterProblems } from "./patroni/parameters";
-import { repositoryProblems } from "./pgbackrest/repository-validation";
 import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
 import { postgresBytes, quantityBytes } from "./quantity";
 import { deriveTimers, objectiveProblems, timerProblems } from "./recovery";
@@ -19,9 +20,10 @@ export function postgresHAProblems(args: NormalisedArgs): Problem[] {
         ...sizeProblems(args),
         ...parameterProblems(args.postgres.parameters),
         ...databaseProblems(args),
-        ...(args.backup === undefined ? [] : repositoryProblems(args.backup.repository, args.machines)),
         ...objectiveProblems(args.recovery.objective),
         ...timerProblems(deriveTimers(args.recovery.objective)),
+        ...backupProblems(args.backup, args.machines),
+        ...restoreProblems(args.restore, args.backup !== undefined, args.machines),
     ];
 }
 

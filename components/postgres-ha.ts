@@ -15,6 +15,7 @@ import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
 import type { ClusterStatus } from "./patroni/cluster.step";
 import { createBackupRepository, type BackupRepository } from "./pgbackrest/backup-repository";
+import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
 import { normalise, type NormalisedArgs, type PostgresHAArgs } from "./postgres-ha-args";
 import { deriveTimers } from "./recovery";
 import { holdsData, inCluster, type WorkloadContext } from "./workload";
@@ -42,6 +43,8 @@ export class PostgresHA extends pulumi.ComponentResource {
     readonly kubeconfig: pulumi.Output<string>;
     /** What was seen when the stack was last updated or refreshed; `make status` looks now. */
     readonly status: pulumi.Output<ClusterStatus>;
+    /** Where the backups are and up to when the data can be recovered; undefined in a stack without backups. */
+    readonly backup?: BackupOutput;
 
     constructor(name: string, args: PostgresHAArgs, opts?: pulumi.ComponentResourceOptions) {
         // Before anything is registered: a refused input leaves no trace.
@@ -73,6 +76,7 @@ export class PostgresHA extends pulumi.ComponentResource {
             },
             { parent: this },
         );
+        const pgBackRest = createPgBackRest(name, input, backup.repository, database, this);
         const patroni = new PatroniCluster(
             `${name}-patroni`,
             {
@@ -82,6 +86,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 ...input.postgres,
                 database: input.database,
                 timers,
+                backup: pgBackRest?.instance,
                 serviceCidr: input.kubernetes.serviceCidr,
                 etcd: { hosts: etcd.hosts, authority: etcd.authority, ready: etcd.statefulSet },
                 serverNames: serverNames(input, machines),
@@ -112,6 +117,9 @@ export class PostgresHA extends pulumi.ComponentResource {
                 servers,
                 template: patroni.statefulSet.metadata.generation.apply(String),
                 machines: machines.map(({ instance }) => instance),
+                ...(input.backup && {
+                    rebirth: { generation: input.restore?.generation ?? 0, etcdMembers: etcd.members },
+                }),
             },
             { parent: this, dependsOn: [patroni.statefulSet, haproxy.daemonSet], deletedWith: k3s },
         );
@@ -122,6 +130,12 @@ export class PostgresHA extends pulumi.ComponentResource {
         this.caCertificate = patroni.serverAuthority;
         this.kubeconfig = k3s.kubeconfig;
         this.status = state.status;
+        this.backup = createBackupRunner(
+            name,
+            input,
+            { ...backup, pgBackRest, patroni, image: images.references.patroni, context: database, servers, state },
+            this,
+        );
         this.registerOutputs({ endpoints: this.endpoints, status: this.status });
     }
 }

@@ -137,6 +137,21 @@ export class Cluster {
         return status.podIP;
     }
 
+    /** The folder on the machine that holds an instance's data. */
+    async dataVolume(instance: string): Promise<string> {
+        const claim = await this.kubernetes.get<{ spec: { volumeName: string } }>(
+            `/api/v1/namespaces/${this.state.namespace}/persistentvolumeclaims/data-${instance}`,
+        );
+        const volume = await this.kubernetes.get<{
+            spec: { hostPath?: { path: string }; local?: { path: string } };
+        }>(`/api/v1/persistentvolumes/${claim.spec.volumeName}`);
+        const path = (volume.spec.hostPath ?? volume.spec.local)?.path;
+        if (path === undefined) {
+            throw new Error(`volume ${claim.spec.volumeName} is no folder of a machine`);
+        }
+        return path;
+    }
+
     /** Patroni's REST API with an instance's own certificate, which changes need. */
     async askPatroni<Answer>(method: "GET" | "POST" | "PATCH", path: string, body?: object): Promise<Answer> {
         const { cluster, namespace, instances } = this.state;

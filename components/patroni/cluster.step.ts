@@ -4,6 +4,8 @@ import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
+import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
+import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { restartable, restartPending } from "./pending-restarts";
@@ -17,6 +19,8 @@ export interface PatroniStateInputs extends ClusterLocation {
     template: string;
     /** Identities of the machines: after one was replaced the cluster has to become whole again. */
     machines: string[];
+    /** How it begins anew from the repository; undefined in a stack without backups. */
+    rebirth?: Rebirth;
 }
 
 export interface PatroniStateOutputs extends PatroniStateInputs {
@@ -55,27 +59,35 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         return { ...diff, changed: drift.length > 0 };
     },
     async update(_id, olds, news) {
-        return { ...news, status: await bringUp(news, removedKeys(olds.dynamicConfig, news.dynamicConfig)) };
+        const generation = news.rebirth?.generation ?? 0;
+        const removed = removedKeys(olds.dynamicConfig, news.dynamicConfig);
+        return { ...news, status: await bringUp(news, removed, generation > (olds.rebirth?.generation ?? 0)) };
     },
 };
 
-/** What the running cluster holds otherwise than asked for; nothing for one that cannot be asked now. */
+/** What the running cluster is otherwise than asked for; nothing for one that cannot be asked now. */
 async function findDrift(state: PatroniStateInputs): Promise<string[]> {
     const server = await readyServer(state.servers);
     if (!server) return [];
     return withSsh(server, async (ssh) => {
+        const members = await listMembers(ssh, state);
+        // Where a repository can bring it back, the loss of all data must show as a change.
+        if (state.rebirth !== undefined && !members.some(({ role }) => role === "leader")) return ["no leader"];
         const held = await askAnyInstance<DynamicConfig>(ssh, state, "GET", "/config");
-        const pending = (await listMembers(ssh, state)).filter((member) => member.pending_restart);
         const added = Object.keys(addedParameters(state.dynamicConfig, held));
         return [
             ...differences(state.dynamicConfig, held),
             ...added.map((name) => `postgresql.parameters.${name}`),
-            ...pending.map(({ name }) => `${name} waits for a restart`),
+            ...members.filter((member) => member.pending_restart).map(({ name }) => `${name} waits for a restart`),
         ];
     }).catch(() => []);
 }
 
-async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}): Promise<ClusterStatus> {
+async function bringUp(
+    inputs: PatroniStateInputs,
+    removed: DynamicConfig = {},
+    restore = false,
+): Promise<ClusterStatus> {
     const server = await readyServer(inputs.servers);
     if (!server) {
         throw new Error(
@@ -83,15 +95,13 @@ async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}):
         );
     }
     return withSsh(server, async (ssh) => {
-        const whole = () =>
-            waitFor<ClusterStatus>(`cluster ${inputs.cluster}`, 300, async () => {
-                const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
-                if (typeof members === "string") {
-                    return { waiting: members };
-                }
-                const found = summarise(members, inputs.instances.length);
-                return found.serving && found.redundant ? { done: found } : { waiting: JSON.stringify(members) };
-            });
+        const { rebirth } = inputs;
+        const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
+        const whole = () => untilWhole(ssh, inputs, bootstrap);
+        if (rebirth && restore) {
+            await startAnew(ssh, inputs, rebirth);
+        }
+        await bootstrap?.begin();
         // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not
         // answer yet gets it below.
         const left = await applyDynamicConfig(ssh, inputs, removed).then(
@@ -108,6 +118,41 @@ async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}):
         const restarts = await restartPending(restartable(ssh, inputs, whole));
         return restarts.length > 0 ? whole() : status;
     });
+}
+
+/** As long as a restore goes on it is waited for; without one the cluster has five minutes. */
+async function untilWhole(
+    ssh: SshConnection,
+    inputs: PatroniStateInputs,
+    bootstrap: BootstrapWatch | undefined,
+): Promise<ClusterStatus> {
+    let restoring: string | undefined;
+    const lostData = inputs.rebirth && new LostDataWatch(ssh, inputs, inputs.rebirth);
+    const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
+        const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
+        const found = typeof members === "string" ? undefined : summarise(members, inputs.instances.length);
+        if (found?.serving && found.redundant) {
+            return { done: found };
+        }
+        if (bootstrap && !found?.serving) {
+            await lostData?.look();
+            const before = restoring;
+            restoring = await bootstrap.look();
+            if (restoring !== undefined && restoring !== before) {
+                console.log(`${inputs.cluster}: ${restoring}`);
+            }
+        }
+        return { waiting: typeof members === "string" ? members : JSON.stringify(members) };
+    };
+    for (;;) {
+        try {
+            return await waitFor(`cluster ${inputs.cluster}`, 300, look);
+        } catch (error) {
+            if (restoring === undefined || error instanceof BootstrapError) {
+                throw error;
+            }
+        }
+    }
 }
 
 export function summarise(members: Member[], expected: number): ClusterStatus {

@@ -15,6 +15,7 @@ import {
     primaryMachinePowerOff,
     replicaMachinePowerOff,
 } from "./machine-power-off";
+import { objectStoreDown } from "./object-store-down";
 import { cutFromAll, cutFromEtcd, cutFromReplicas, cutOneWayIn, cutOneWayOut } from "./partition";
 import { patroniKill } from "./patroni-kill";
 import { primaryPodDelete, primaryPodForced, replicaPodDelete } from "./pod-delete";
@@ -63,6 +64,7 @@ export const catalogue: Fault[] = [
     switchoverTwentyTimes,
     kubernetesApiDown,
     everyMachinePowerOff,
+    objectStoreDown,
     primaryMachineDelete,
     fullCpuTenMinutes,
 ];

@@ -33,6 +33,15 @@ export async function withChildren(ssh: SshConnection, parent: number): Promise<
     return [parent, ...stdout.split("\n").map(Number).filter(Boolean)];
 }
 
+/** Asks a program to end, and waits until no process of it is left. */
+export async function signalGracefully(ssh: SshConnection, program: Program, timeoutSeconds: number): Promise<void> {
+    const pattern = patterns[program];
+    await ssh.run(
+        `pkill -TERM -f '${pattern}'; timeout ${timeoutSeconds} sh -c "while pgrep -f '${pattern}' >/dev/null; do sleep 0.2; done"`,
+        { timeoutSeconds: timeoutSeconds + 10 },
+    );
+}
+
 /** For a shell on the machine; it does not kill the shell that it is an argument of. */
 export const commandThatKills = (program: Program): string => `pkill -KILL -f '${patterns[program]}'`;
 

@@ -42,11 +42,22 @@ const facts = ({ stack, begun, host, writers, timers, rounds }: DrillRun): strin
 const summaryTable = (summaries: FaultSummary[]): string =>
     htmlTable(
         [
-            ...["fault", "rounds", "outage p50 (s)", "p95", "max", "bar", "worst client, max", "redundant again, p95"],
-            ...["acknowledged", "lost", "anomalies", "two primaries", "promotions", "verdict"],
+            ...[
+                "fault",
+                "verdict",
+                "rounds",
+                "outage p50 (s)",
+                "p95",
+                "max",
+                "bar",
+                "worst client",
+                "whole again, p95",
+            ],
+            ...["acknow- ledged", "lost", "anomalies", "two primaries", "promo- tions"],
         ],
         summaries.map((summary) => [
             `<a href="#${escapeHtml(summary.fault)}">${escapeHtml(summary.fault)}</a>`,
+            badge(summary.verdict),
             String(summary.rounds),
             ...[summary.outage.p50, summary.outage.p95, summary.outage.max].map(seconds),
             String(summary.barSeconds),
@@ -55,7 +66,6 @@ const summaryTable = (summaries: FaultSummary[]): string =>
             ...[summary.acknowledged, summary.lost, summary.anomalies, summary.twoPrimaries, summary.promotions].map(
                 String,
             ),
-            badge(summary.verdict),
         ]),
     );
 
@@ -77,7 +87,7 @@ function faultSection(summary: FaultSummary, run: DrillRun): string {
     const rounds = run.rounds.filter(({ fault }) => fault === summary.fault);
     return [
         element("h3", `${escapeHtml(summary.fault)} ${badge(summary.verdict)}`, { id: summary.fault }),
-        element("p", `${escapeHtml(summary.imitates)}.`, { class: "quiet" }),
+        element("p", `${escapeHtml(capitalised(summary.imitates))}.`, { class: "quiet" }),
         ...listOf(undefined, summary.reasons),
         ...rounds.map(roundSection),
     ].join("\n");
@@ -93,6 +103,8 @@ const describe = (round: RoundResult): string =>
     `redundant after ${seconds(round.redundancySeconds)} s; ${round.acknowledged} acknowledged, ${round.failed} refused, ` +
     `${round.unknown} unknown, ${round.lost} lost; ${round.primary.before} → ${round.primary.after}; ` +
     `${(100 * round.stolenShare).toFixed(0)} % of the host's CPU time denied`;
+
+const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 const listOf = (title: string | undefined, items: string[]): string[] =>
     items.length === 0

@@ -7,12 +7,12 @@ export const style = `
   --panel: #1a2029; --write: #6aa7e8; --primary: #4fbf80; --replica: #35506b; --refusing: #c98f2a; --silent: #444c57;
   --good: #5fd08f; --bad: #ff8a80; --open: #e6b84d; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 2rem 1.5rem 4rem; background: var(--ground); color: var(--text);
+body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.5rem 4rem; background: var(--ground); color: var(--text);
   font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
+a { color: inherit; } h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 2rem 0 .25rem; } p { margin: .25rem 0; } .quiet { color: var(--quiet); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-size: 13.5px; }
-th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-size: 13px; }
+th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--quiet); font-weight: 600; white-space: normal; vertical-align: bottom; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .badge { display: inline-block; padding: .1rem .55rem; border-radius: 1rem; font-size: .85em; font-weight: 600;
   border: 1px solid currentColor; }

@@ -30,7 +30,7 @@ describe("the network policies of the database's namespace", () => {
         });
     });
 
-    it("let only members and instances reach etcd, and only proxies and instances reach PostgreSQL and Patroni", () => {
+    it("let only members and instances reach etcd, only proxies, instances and backups reach PostgreSQL", () => {
         const allowed = ["postgres-network-etcd", "postgres-network-postgresql"].flatMap((name) => {
             const { podSelector, ingress } = spec(name);
             return ingress.flatMap(({ from, ports }) =>
@@ -43,6 +43,8 @@ describe("the network policies of the database's namespace", () => {
             );
         });
         assert.deepEqual(allowed.sort(), [
+            "backup-runner -> postgresql TCP 8008",
+            "backup-runner -> postgresql TCP 8432",
             "etcd -> etcd TCP 2379",
             "etcd -> etcd TCP 2380",
             "haproxy -> postgresql TCP 5432",
