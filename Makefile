@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 run := node --import tsx commands
 
-.PHONY: up status psql backup test down doctor env lint format build node_modules
+.PHONY: up status psql backup test drill publish-drills bench down doctor env lint format build node_modules
 
 up: node_modules ## bare machine to running stack; prints the connection strings
 	@$(run)/up.ts
@@ -21,6 +21,15 @@ backup: node_modules ## a backup now; TYPE=full, differential, incremental (defa
 
 test: node_modules ## everything that proves the project; KEEP=1 keeps a stack it brought up
 	@$(run)/test.ts
+
+drill: node_modules ## breaks the stack under load and says what was lost; ARGS="--list", ARGS="--fault NAME --rounds 5"
+	@$(run)/drill.ts
+
+publish-drills: node_modules ## tables of README.md and docs/measurements.md from a run of make drill: RUN=<name>
+	@$(run)/publish-drills.ts
+
+bench: node_modules ## throughput and latency: through HAProxy against direct, synchronous against asynchronous
+	@$(run)/bench.ts
 
 down: node_modules ## destroys the stack and leaves nothing behind; CONFIRM=<stack> for others than dev
 	@$(run)/down.ts

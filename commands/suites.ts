@@ -18,6 +18,8 @@ const timeouts = { unit: 30_000, component: 60_000, contract: 180_000, e2e: 900_
 
 export type SuiteName = keyof typeof timeouts;
 
+export const isSuite = (name: string): name is SuiteName => name in timeouts;
+
 function heading(name: string): void {
     process.stdout.write(`\n=== ${name} ===\n`);
 }
@@ -45,11 +47,14 @@ function testFiles(folder: string): string[] {
         .map((file) => join(folder, file));
 }
 
-/** Runs one mocha suite. A suite that ran no test, or that ended without a count, has failed. */
-export async function runSuite(name: SuiteName, environment?: NodeJS.ProcessEnv): Promise<Result> {
+/**
+ * Runs one mocha suite, or those files of it that are named. A suite that ran no test, or that ended without a count,
+ * has failed.
+ */
+export async function runSuite(name: SuiteName, environment?: NodeJS.ProcessEnv, only: string[] = []): Promise<Result> {
     heading(name);
     const started = Date.now();
-    const files = testFiles(join(checkout, "test", name));
+    const files = only.length > 0 ? only : testFiles(join(checkout, "test", name));
     const directory = mkdtempSync(join(tmpdir(), "postgres-ha-suite-"));
     const countsFile = join(directory, "counts.json");
     const mocha = join(checkout, "node_modules", "mocha", "bin", "mocha.js");

@@ -9,6 +9,8 @@ export const ports = {
     readOnly: 5433,
     postgresql: 5432,
     patroni: 8008,
+    /** Whether an instance can still do its work, for the kubelet (patroni/image/bin/fence). */
+    fence: 8009,
     haproxyStats: 8404,
     etcdClient: 2379,
     etcdPeer: 2380,

@@ -8,14 +8,22 @@ import { probeInstances } from "../commands/status/patroni";
 import { entriesOf, type Entry } from "../commands/status/session";
 import { openStack, readStackState, type KnownMachine, type StackState } from "../commands/status/stack-state";
 import { Tunnel } from "../commands/status/tunnel";
-import { devStack, type Workspace } from "../commands/workspace";
-import { docker } from "../components/docker-cli";
-import { ToolchainError } from "../offline/errors";
+import type { Workspace } from "../commands/workspace";
+import { readyServer } from "../components/k3s/cluster-access";
+import type { SshConnection } from "../components/machines/ssh";
+import { askAnyInstance } from "../components/patroni/api";
+import type { EffectiveTimers } from "./bars";
+import { assertDrillsAllowed } from "./permission";
 
 /** An instance and the machine its pod runs on. */
 export interface PlacedInstance {
     name: string;
     machine: KnownMachine;
+}
+
+/** With the connection to the machine. */
+export interface MachineOf extends PlacedInstance {
+    ssh: SshConnection;
 }
 
 /** A running stack as drills see it: what runs where, whether it is whole, and the means to harm and mend it. */
@@ -38,13 +46,7 @@ export class Cluster {
 
     static async open(): Promise<Cluster> {
         const workspace = await openStack();
-        const { stack } = workspace;
-        if (stack !== devStack && process.env["DRILLS_ALLOWED"] !== stack) {
-            throw new ToolchainError(
-                `Drills kill machines, and ${stack} is not the dev stack.`,
-                `If that is meant, set DRILLS_ALLOWED=${stack}.`,
-            );
-        }
+        await assertDrillsAllowed(workspace);
         return new Cluster(workspace, await readStackState(workspace));
     }
 
@@ -80,6 +82,101 @@ export class Cluster {
         const replicas = instances.filter(({ role }) => role === "replica");
         replicas.sort((a, b) => Number(b.synchronous) - Number(a.synchronous));
         return Promise.all(replicas.map(({ name }) => this.place(name)));
+    }
+
+    /** The synchronous standby: the replica whose loss is felt. */
+    async standby(): Promise<PlacedInstance> {
+        const [standby] = await this.replicas();
+        if (standby === undefined) {
+            throw new Error("there is no replica");
+        }
+        return standby;
+    }
+
+    /** The replica that no commit waits for. */
+    async asynchronousReplica(): Promise<PlacedInstance> {
+        const replica = (await this.replicas()).at(-1);
+        if (replica === undefined) {
+            throw new Error("there is no replica");
+        }
+        return replica;
+    }
+
+    async machineOf(placed: PlacedInstance): Promise<MachineOf> {
+        return { ...placed, ssh: await this.tunnel.ssh(placed.machine.access) };
+    }
+
+    async primaryMachine(): Promise<MachineOf> {
+        return this.machineOf(await this.primary());
+    }
+
+    /** The primary, as soon as there is one whose PostgreSQL runs. */
+    async nextPrimary(timeoutSeconds: number): Promise<MachineOf> {
+        const end = Date.now() + timeoutSeconds * 1000;
+        for (;;) {
+            const instances = await probeInstances(this.state, this.tunnel, 2000);
+            const primary = instances.find(
+                ({ role, state, answers }) => role === "primary" && state === "running" && answers,
+            );
+            if (primary !== undefined) {
+                return this.machineOf(await this.place(primary.name));
+            }
+            if (Date.now() > end) {
+                throw new Error(`no instance is a running primary after ${timeoutSeconds} s`);
+            }
+            await sleep(200);
+        }
+    }
+
+    /** The address of a pod itself, which its packets come from. */
+    async podAddress(name: string): Promise<string> {
+        const { status } = await this.kubernetes.pod(this.state.namespace, name);
+        if (status?.podIP === undefined) {
+            throw new Error(`pod ${name} has no address`);
+        }
+        return status.podIP;
+    }
+
+    /** The folder on the machine that holds an instance's data. */
+    async dataVolume(instance: string): Promise<string> {
+        const claim = await this.kubernetes.get<{ spec: { volumeName: string } }>(
+            `/api/v1/namespaces/${this.state.namespace}/persistentvolumeclaims/data-${instance}`,
+        );
+        const volume = await this.kubernetes.get<{
+            spec: { hostPath?: { path: string }; local?: { path: string } };
+        }>(`/api/v1/persistentvolumes/${claim.spec.volumeName}`);
+        const path = (volume.spec.hostPath ?? volume.spec.local)?.path;
+        if (path === undefined) {
+            throw new Error(`volume ${claim.spec.volumeName} is no folder of a machine`);
+        }
+        return path;
+    }
+
+    /** Patroni's REST API with an instance's own certificate, which changes need. */
+    async askPatroni<Answer>(method: "GET" | "POST" | "PATCH", path: string, body?: object): Promise<Answer> {
+        const { cluster, namespace, instances } = this.state;
+        const location = { cluster, namespace, instances: instances.map(({ name }) => name) };
+        return askAnyInstance<Answer>(await this.server(), location, method, path, body);
+    }
+
+    /** A server whose Kubernetes API answers. */
+    async server(): Promise<SshConnection> {
+        const servers = this.state.machines.filter(({ role }) => role === "server").map(({ access }) => access);
+        const ready = await readyServer(servers);
+        if (ready === undefined) {
+            throw new Error("the Kubernetes API answers on no server");
+        }
+        return this.tunnel.ssh(ready);
+    }
+
+    /** What Patroni really uses, which it may have changed silently. */
+    async timers(): Promise<EffectiveTimers> {
+        const config = await this.askPatroni<{
+            ttl: number;
+            postgresql?: { parameters?: { wal_sender_timeout?: string } };
+        }>("GET", "/config");
+        const walSenderTimeout = Number.parseFloat(config.postgresql?.parameters?.wal_sender_timeout ?? "60s");
+        return { ttl: config.ttl, walSenderTimeout };
     }
 
     /** Until the database has all members, a synchronous standby and all of etcd. Returns the seconds it took. */
@@ -127,16 +224,6 @@ export class Cluster {
     update(...args: string[]): Promise<void> {
         return this.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", ...args);
     }
-
-    /** The container of a machine that the docker provider made. */
-    container(machine: KnownMachine, purpose: string): string {
-        if (machine.container === undefined) {
-            throw new Error(`${purpose} needs a machine of the docker provider; do it by hand on ${machine.name}`);
-        }
-        return machine.container;
-    }
-
-    docker = (args: string[]): Promise<string> => docker(args);
 
     close(): void {
         this.tunnel.close();

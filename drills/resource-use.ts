@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster";
+import { markdownTable } from "./report/markdown";
 
 export interface ResourceUse {
     /** Processor cores in use, on average over the time. */
@@ -47,4 +48,18 @@ export async function measureIdle(cluster: Cluster, seconds = 60): Promise<Map<s
         return [name, { cores, memory: last.memory }] as const;
     });
     return new Map(await Promise.all(measured));
+}
+
+export function idleTable(use: Map<string, ResourceUse>, seconds: number): string {
+    const row = (name: string, { cores, memory }: ResourceUse) => [
+        name,
+        cores.toFixed(2),
+        (memory / 2 ** 30).toFixed(2),
+    ];
+    const total = [...use.values()].reduce(
+        (sum, { cores, memory }) => ({ cores: sum.cores + cores, memory: sum.memory + memory }),
+        { cores: 0, memory: 0 },
+    );
+    const rows = [...use].map(([name, value]) => row(name, value));
+    return markdownTable(["machine", `cores over ${seconds} s`, "memory (GiB)"], [...rows, row("whole stack", total)]);
 }

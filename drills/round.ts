@@ -1,93 +1,159 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { probeInstances } from "../commands/status/patroni";
 import type { Cluster } from "./cluster";
-import type { Fault } from "./faults/fault";
+import type { Fault, PreparedFault } from "./faults/fault";
 import { readCpuTicks, stolenShare } from "./host-steal";
 import { Ledger } from "./ledger/ledger";
 import { now } from "./ledger/operation";
 import { Sampler } from "./ledger/sampler";
 import type { Overlap } from "./ledger/two-primaries";
-import type { Verdict } from "./ledger/verification";
+import type { Verdict } from "./ledger/verdict";
+import { Timeline, type RecordedTimeline } from "./timeline";
 
 export interface RoundResult extends Verdict {
     fault: string;
     target: string;
+    /** When it began, ISO 8601. */
+    begun: string;
     /** Nobody got an acknowledgement; from the fault until it is healed. */
     outageSeconds: number;
     worstClientSeconds: number;
-    /** The longest pause while it was healed: rejoining must not be felt. */
+    /** The longest pause after it was healed: rejoining must not be felt. */
     pauseWhileHealingSeconds: number;
     /** From the fault, or from when healing was begun, until all members and a synchronous standby are back. */
-    healSeconds: number;
+    redundancySeconds: number;
+    primary: { before: string; after: string };
+    /** Timelines that were begun: promotions, of whichever instance. */
+    promotions: number;
     twoPrimaries: Overlap[];
     /** Answers the sampler got, per instance. */
     sampled: Record<string, number>;
     /** Share of the host's CPU time that its hypervisor gave to others from the fault on, 0 to 1. */
     stolenShare: number;
+    /** Why it does not heal without a person; undefined when it did. */
+    stuck?: string;
+    timeline: RecordedTimeline;
 }
 
 export interface RoundOptions {
-    /** @default 10 */
+    /** @default 20 */
     writers?: number;
     /** Instead of the fault's own way to heal. */
     heal?: () => Promise<void>;
+    /** Runs when the fault is healed and before the ledger is read; tests plant their regressions with it. */
+    beforeVerdict?: (cluster: Cluster) => Promise<void>;
+    /** Told what goes on, in a few words. */
+    report?: (text: string) => void;
 }
 
 const warmUpMs = 4000;
 /** A fault that bites late must have bitten before the outage is called over. */
 const settleMs = 8000;
 const limitMs = 120_000;
+const healLimitSeconds = 600;
 
-/** One fault under load: writers before, during and after; then what they were told against what is there. */
+/** One fault under load: clients before, during and after; then what they were told against what is there. */
 export async function runRound(cluster: Cluster, fault: Fault, options: RoundOptions = {}): Promise<RoundResult> {
+    const report = options.report ?? (() => undefined);
+    report("waiting until all is well");
     await cluster.waitUntilHealed();
+    const before = await primaryNow(cluster);
     const [entry] = cluster.readWrite;
     if (entry === undefined) {
         throw new Error("the connection string names no entry");
     }
-    const round = `${fault.name}-${Date.now()}`;
-    const ledger = await Ledger.start({ entries: cluster.readWrite, round, writers: options.writers });
+    const begun = new Date();
+    const ledger = await Ledger.start({
+        readWrite: cluster.readWrite,
+        readOnly: cluster.readOnly,
+        round: `${fault.name}-${begun.getTime()}`,
+        writers: options.writers,
+    });
     const sampler = new Sampler({ tunnel: cluster.tunnel, instances: cluster.state.instances, entry });
+    const timeline = new Timeline(ledger, sampler);
+    let prepared: PreparedFault | undefined;
+    let healed = false;
     try {
+        report("clients write");
         await sleep(warmUpMs);
-        const prepared = await fault.prepare(cluster);
-        const before = readCpuTicks();
-        const faultAt = now();
+        prepared = await fault.prepare(cluster);
+        const ticks = readCpuTicks();
+        const faultAt = timeline.mark("fault");
+        report(`${prepared.target} is hit`);
         await prepared.inject();
-        await untilEveryClientWrites(ledger, faultAt);
-        const stolen = stolenShare(before, readCpuTicks());
-        const healAt = now();
+        await whileItLasts(ledger, fault, faultAt, report);
+        const healAt = timeline.mark("heal");
+        report("healing");
         await (options.heal ?? prepared.heal)();
-        await cluster.waitUntilHealed(600);
-        const healedAt = now();
+        healed = true;
+        const stuck = await cluster.waitUntilHealed(healLimitSeconds).then(
+            () => undefined,
+            (error: Error) => error.message,
+        );
+        const wholeAt = timeline.mark(stuck === undefined ? "whole" : "stuck");
         await sleep(2000);
-        const seen = ledger.outage(faultAt, healAt);
-        const whileHealing = ledger.outage(healAt).whole.seconds;
+        await options.beforeVerdict?.(cluster);
+        const held = fault.holdSeconds !== undefined;
+        const seen = ledger.outage(faultAt, held ? now() : healAt);
+        const after = await primaryNow(cluster).catch(() => ({ name: "(none)", timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
-        const verdict = await ledger.finish();
-        const needsHealing = fault.outageBar > 4;
+        report("comparing what clients were told with what is there");
         return {
-            ...verdict,
+            ...(await ledger.finish()),
             fault: fault.name,
             target: prepared.target,
+            begun: begun.toISOString(),
             outageSeconds: seen.whole.seconds,
             worstClientSeconds: seen.worstClient.seconds,
-            pauseWhileHealingSeconds: whileHealing,
-            healSeconds: (healedAt - (needsHealing ? healAt : faultAt)) / 1000,
+            pauseWhileHealingSeconds: held ? 0 : ledger.outage(healAt, wholeAt).whole.seconds,
+            redundancySeconds: (wholeAt - (needsHealing(fault) ? healAt : faultAt)) / 1000,
+            primary: { before: before.name, after: after.name },
+            promotions: after.timeline - before.timeline,
             twoPrimaries,
             sampled: Object.fromEntries(sampler.answers),
-            stolenShare: stolen,
+            stolenShare: stolenShare(ticks, readCpuTicks()),
+            ...(stuck === undefined ? {} : { stuck }),
+            timeline: timeline.recorded(),
         };
     } finally {
+        if (!healed) {
+            await prepared?.heal().catch(() => undefined);
+        }
         await Promise.all([ledger.stop(), sampler.finish()]);
     }
 }
 
-async function untilEveryClientWrites(ledger: Ledger, faultAt: number): Promise<void> {
-    await sleep(settleMs);
-    while (!ledger.allAcknowledgedSince(now() - 1000)) {
-        if (now() > faultAt + limitMs) {
-            return;
+/** Those are away until somebody brings them back; the others begin to come back at once. */
+const needsHealing = ({ bar, holdSeconds }: Fault): boolean => bar === "machine" || holdSeconds !== undefined;
+
+async function primaryNow({ state, tunnel }: Cluster): Promise<{ name: string; timeline: number }> {
+    const instances = await probeInstances(state, tunnel);
+    const primary = instances.find(({ role, answers }) => role === "primary" && answers);
+    if (primary?.timeline === undefined) {
+        throw new Error(`no instance is primary: ${JSON.stringify(instances)}`);
+    }
+    return { name: primary.name, timeline: primary.timeline };
+}
+
+async function whileItLasts(
+    ledger: Ledger,
+    { holdSeconds }: Fault,
+    faultAt: number,
+    report: (text: string) => void,
+): Promise<void> {
+    const since = () => `${Math.round((now() - faultAt) / 1000)} s`;
+    const writes = () =>
+        ledger.allAcknowledgedSince(now() - 1000) ? "every client writes" : "not every client writes";
+    if (holdSeconds !== undefined) {
+        for (const end = faultAt + holdSeconds * 1000; now() < end;) {
+            report(`held for ${since()} of ${holdSeconds} s, ${writes()}`);
+            await sleep(Math.min(500, Math.max(0, end - now())));
         }
+        return;
+    }
+    await sleep(settleMs);
+    while (!ledger.allAcknowledgedSince(now() - 1000) && now() < faultAt + limitMs) {
+        report(`${since()} after it, ${writes()}`);
         await sleep(100);
     }
 }

@@ -76,6 +76,8 @@ const schema = z.strictObject({
         })
         .optional(),
     backup: backupSchema.optional(),
+    /** Read by the drills, which refuse to harm a stack without it; it changes nothing of what is deployed. */
+    drills: z.literal("allowed").optional(),
     restore: restoreSchema.optional(),
 });
 
@@ -154,7 +156,7 @@ export async function toArguments(
         problems.push(...parsed.error.issues.map(describe));
         throw new ValidationError(subject, problems);
     }
-    const { profile, machines, backup, restore, ...rest } = parsed.data;
+    const { profile, machines, backup, restore, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
     const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
     const args: PostgresHAArgs = {

@@ -11,6 +11,7 @@ interface Kubeconfig {
 export interface Pod {
     metadata: { name: string; uid: string };
     spec: { nodeName?: string };
+    status?: { podIP?: string };
 }
 
 interface Node {

@@ -57,7 +57,10 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
     async diff(_id, olds, news) {
         const diff = inputDiff(olds, news, ["cluster", "namespace"]);
         const wasWhole = olds.status.serving && olds.status.redundant;
-        return { ...diff, changed: diff.changed || !wasWhole || (await hasLostItsLeader(olds)) };
+        if (diff.changed || !wasWhole) return { ...diff, changed: true };
+        const drift = await findDrift(olds);
+        if (drift.length > 0) console.log(`${olds.cluster}: changed by hand or not applied yet: ${drift.join(", ")}`);
+        return { ...diff, changed: drift.length > 0 };
     },
     async update(_id, olds, news) {
         const asked = news.rebirth?.generation ?? 0;
@@ -67,14 +70,22 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
     },
 };
 
-/** Where a repository can bring it back, the loss of all data must show as a change. */
-async function hasLostItsLeader(state: PatroniStateOutputs): Promise<boolean> {
-    if (state.rebirth === undefined) {
-        return false;
-    }
+/** What the running cluster is otherwise than asked for; nothing for one that cannot be asked now. */
+async function findDrift(state: PatroniStateInputs): Promise<string[]> {
     const server = await readyServer(state.servers);
-    const members = server && (await withSsh(server, (ssh) => listMembers(ssh, state)).catch(() => undefined));
-    return members !== undefined && !members.some(({ role }) => role === "leader");
+    if (!server) return [];
+    return withSsh(server, async (ssh) => {
+        const members = await listMembers(ssh, state);
+        // Where a repository can bring it back, the loss of all data must show as a change.
+        if (state.rebirth !== undefined && !members.some(({ role }) => role === "leader")) return ["no leader"];
+        const held = await askAnyInstance<DynamicConfig>(ssh, state, "GET", "/config");
+        const added = Object.keys(addedParameters(state.dynamicConfig, held));
+        return [
+            ...differences(state.dynamicConfig, held),
+            ...added.map((name) => `postgresql.parameters.${name}`),
+            ...members.filter((member) => member.pending_restart).map(({ name }) => `${name} waits for a restart`),
+        ];
+    }).catch(() => []);
 }
 
 async function bringUp(
@@ -98,14 +109,17 @@ async function bringUp(
         await bootstrap?.begin();
         // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not
         // answer yet gets it below.
-        await applyDynamicConfig(ssh, inputs, removed).catch(() => undefined);
+        const left = await applyDynamicConfig(ssh, inputs, removed).then(
+            () => ({}),
+            () => removed,
+        );
         await rollOutdated(ssh, inputs, whole);
         const status = await step(
             inputs.cluster,
             "waiting for a primary, its replicas and a synchronous standby",
             whole,
         );
-        await applyDynamicConfig(ssh, inputs);
+        await applyDynamicConfig(ssh, inputs, left);
         const restarts = await restartPending(restartable(ssh, inputs, whole));
         return restarts.length > 0 ? whole() : status;
     });
@@ -161,17 +175,18 @@ export function summarise(members: Member[], expected: number): ClusterStatus {
 async function applyDynamicConfig(
     ssh: SshConnection,
     inputs: PatroniStateInputs,
-    removed: DynamicConfig = {},
+    removed: DynamicConfig,
 ): Promise<void> {
     const { dynamicConfig, cluster } = inputs;
-    if (
-        differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0 &&
-        Object.keys(removed).length === 0
-    ) {
+    const held = await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config");
+    const added = addedParameters(dynamicConfig, held);
+    const isSame = differences(dynamicConfig, held).length === 0;
+    if (isSame && [added, removed].every((keys) => Object.keys(keys).length === 0)) {
         return;
     }
     await step(cluster, "applying the dynamic configuration", async () => {
-        await askAnyInstance(ssh, inputs, "PATCH", "/config", merge(dynamicConfig, removed));
+        const nulls = merge({ postgresql: { parameters: added } }, removed);
+        await askAnyInstance(ssh, inputs, "PATCH", "/config", merge(dynamicConfig, nulls));
         const left = differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config"));
         if (left.length > 0) {
             throw new Error(`Patroni keeps other values than those asked for: ${left.join(", ")}`);
@@ -198,6 +213,18 @@ export function removedKeys(olds: DynamicConfig, news: DynamicConfig): DynamicCo
             return Object.keys(below).length === 0 ? [] : [[key, below]];
         }),
     );
+}
+
+/** PostgreSQL's parameters that nobody asked for, as nulls. Other keys, such as `pause`, are an operator's to set. */
+export function addedParameters(wanted: DynamicConfig, held: DynamicConfig): DynamicConfig {
+    const parameters = (config: DynamicConfig): DynamicConfig => {
+        const { postgresql } = config;
+        const found = isObject(postgresql) ? postgresql["parameters"] : undefined;
+        return isObject(found) ? found : {};
+    };
+    const asked = parameters(wanted);
+    const added = Object.keys(parameters(held)).filter((name) => !(name in asked));
+    return Object.fromEntries(added.map((name) => [name, null]));
 }
 
 const isObject = (value: unknown): value is DynamicConfig => typeof value === "object" && value !== null;

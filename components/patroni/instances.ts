@@ -86,6 +86,19 @@ export function createInstances(
     );
 }
 
+/**
+ * Ends an instance that hangs, so that another takes over (image/bin/fence). Six refusals in a row, after the fence's own
+ * limits of seconds: a starved host answers late now and then, a hanging one never. Then SIGKILL soon: what hangs does not
+ * stop by itself, and until it is gone Patroni keeps the leader's lock.
+ */
+const fence: kubernetes.types.input.core.v1.Probe = {
+    httpGet: { path: "/", port: ports.fence },
+    periodSeconds: 1,
+    timeoutSeconds: 2,
+    failureThreshold: 6,
+    terminationGracePeriodSeconds: 2,
+};
+
 function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes.types.input.core.v1.Container {
     const api = (path: string) => ({ httpGet: { path, port: ports.patroni, scheme: "HTTPS" } });
     return {
@@ -108,7 +121,7 @@ function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes
         securityContext: restrictedContainer,
         startupProbe: { ...api("/liveness"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 150 },
         readinessProbe: { ...api("/readiness"), periodSeconds: 2, timeoutSeconds: 2 },
-        livenessProbe: { ...api("/liveness"), periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 6 },
+        livenessProbe: fence,
         volumeMounts: [
             { name: "data", mountPath: "/data" },
             { name: "config", mountPath: "/etc/patroni", readOnly: true },

@@ -1,11 +1,12 @@
 import type { Cluster } from "../cluster";
+import type { Bar } from "../bars";
 
 /** A fault with its target chosen and everything ready, so that injecting takes no time of its own. */
 export interface PreparedFault {
     /** What it hits, for people. */
     target: string;
     inject(): Promise<void>;
-    /** Brings back what does not come back by itself. */
+    /** Ends the fault, and brings back what does not come back by itself. */
     heal(): Promise<void>;
 }
 
@@ -14,7 +15,21 @@ export interface Fault {
     name: string;
     /** One sentence: what happens in the world that this stands for. */
     imitates: string;
-    /** Longest outage that is accepted, in seconds. */
-    outageBar: number;
+    /** Which bar the outage is held against. */
+    bar: Bar;
+    /**
+     * Whether another instance must, may or must not be primary afterwards. A failover where none is needed costs an
+     * outage; a missing one means that the fault did not bite.
+     */
+    failover: "expected" | "allowed" | "forbidden";
+    /** Seconds it lasts. Without it: until every client writes again, two minutes at most. */
+    holdSeconds?: number;
+    /** Left out of the core set, which a person waits for. */
+    long?: boolean;
+    /** Why it cannot be injected on this stack; undefined when it can. */
+    obstacle?(cluster: Cluster): Promise<string | undefined>;
     prepare(cluster: Cluster): Promise<PreparedFault>;
 }
+
+/** For faults that end by themselves. */
+export const healsItself = (): Promise<void> => Promise.resolve();

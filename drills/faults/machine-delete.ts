@@ -1,35 +1,50 @@
+import { docker } from "../../components/docker-cli";
 import { dockerLabels } from "../../components/naming";
 import type { Cluster, PlacedInstance } from "../cluster";
+import { powerObstacle } from "../machine/power";
 import type { Fault } from "./fault";
 
 /** Chooses what to delete; `pulumi up` makes the machine anew under the same name. */
-export const machineDelete = (choose: (cluster: Cluster) => Promise<PlacedInstance | string>): Fault => ({
-    name: "machine-delete",
-    imitates: "a machine is lost for good together with its disks",
-    outageBar: 28,
+export const machineDelete = (
+    name: string,
+    imitates: string,
+    choose: (cluster: Cluster) => Promise<PlacedInstance | string>,
+): Fault => ({
+    name,
+    imitates,
+    bar: "machine",
+    failover: "allowed",
+    long: true,
+    obstacle: async ({ state }) => state.machines.map(powerObstacle).find((reason) => reason !== undefined),
     async prepare(cluster) {
         const chosen = await choose(cluster);
         const machine = typeof chosen === "string" ? cluster.machine(chosen) : chosen.machine;
-        const container = cluster.container(machine, "deleting a machine with its disks");
+        const { container } = machine;
+        if (container === undefined) {
+            throw new Error(`${machine.name} was not made by this stack; it is not deleted`);
+        }
         const labels = { [dockerLabels.stack]: cluster.state.stack, [dockerLabels.machine]: machine.name };
         const filters = Object.entries(labels).flatMap(([key, value]) => ["--filter", `label=${key}=${value}`]);
-        const volumes = (await cluster.docker(["volume", "ls", "--quiet", ...filters])).split("\n");
+        const volumes = (await docker(["volume", "ls", "--quiet", ...filters])).split("\n");
         return {
             target: machine.name,
             async inject() {
-                await cluster.docker(["rm", "--force", container]);
-                await cluster.docker(["volume", "rm", "--force", ...volumes]);
+                await docker(["rm", "--force", container]);
+                await docker(["volume", "rm", "--force", ...volumes]);
             },
             heal: () => cluster.update(),
         };
     },
 });
 
-/** The synchronous standby: the replica whose loss is felt. */
-export const replicaMachineDelete = machineDelete(async (cluster) => {
-    const [standby] = await cluster.replicas();
-    if (standby === undefined) {
-        throw new Error("there is no replica");
-    }
-    return standby;
-});
+export const replicaMachineDelete = machineDelete(
+    "replica-machine-delete",
+    "the machine of the synchronous standby is lost for good together with its disks",
+    (cluster) => cluster.standby(),
+);
+
+export const primaryMachineDelete = machineDelete(
+    "primary-machine-delete",
+    "the machine of the primary is lost for good together with its disks",
+    (cluster) => cluster.primary(),
+);

@@ -1,17 +1,22 @@
 import type { Entry } from "../../commands/status/session";
 import { now, type Operation } from "./operation";
 import { outage, type Gap } from "./outage";
-import { findWrites, forgetRound, prepareTables } from "./table";
-import { verify, type Verdict } from "./verification";
+import { runReader, type Reading } from "./reader";
+import { findRound, forgetRound, prepareRound } from "./table";
+import { judgeLedger, type Verdict } from "./verdict";
+import { appendsOf, openListsAfter } from "./work";
 import { runWriter } from "./writer";
 
 export interface LedgerOptions {
-    entries: Entry[];
+    readWrite: Entry[];
+    readOnly: Entry[];
     /** Names the round's rows. */
     round: string;
-    /** @default 10 */
+    /** @default 20 */
     writers?: number;
-    /** @default 50 */
+    /** Half of them, rounded up, on the read-write entries. @default 4 */
+    readers?: number;
+    /** Pause of a client between two operations. @default 100 */
     pauseMs?: number;
 }
 
@@ -22,60 +27,87 @@ export interface OutageSeen {
     worstClient: Gap;
 }
 
-/** What N writers were told, kept beside the database, so that it can be held against what is in it. */
+/** What clients did, were told and have read, kept beside the database, so that it can be held against what is in it. */
 export class Ledger {
     readonly operations: Operation[] = [];
+    readonly readings: Reading[] = [];
+    private readonly acknowledged: number[][];
+    private appends = 0;
     private stopped = false;
-    private writers: Promise<void>[] = [];
+    private clients: Promise<void>[] = [];
 
-    private constructor(private readonly options: LedgerOptions) {}
+    private constructor(
+        private readonly options: LedgerOptions,
+        writers: number,
+    ) {
+        this.acknowledged = Array.from({ length: writers }, () => []);
+    }
 
     static async start(options: LedgerOptions): Promise<Ledger> {
-        await prepareTables(options.entries);
-        const ledger = new Ledger(options);
-        ledger.writers = Array.from({ length: options.writers ?? 10 }, (_, client) =>
+        const { readWrite, readOnly, round, writers = 20, readers = 4, pauseMs = 100 } = options;
+        await prepareRound(readWrite, round, writers);
+        const ledger = new Ledger(options, writers);
+        const isStopped = () => ledger.stopped;
+        const writing = Array.from({ length: writers }, (_, client) =>
             runWriter({
-                entries: options.entries,
+                entries: readWrite,
                 client,
-                round: options.round,
-                pauseMs: options.pauseMs ?? 50,
-                record: (operation) => ledger.operations.push(operation),
-                isStopped: () => ledger.stopped,
+                round,
+                pauseMs,
+                appendsSoFar: () => ledger.appends,
+                record: (operation) => ledger.record(operation),
+                isStopped,
             }),
         );
+        const reading = Array.from({ length: readers }, (_, reader) =>
+            runReader({
+                ...(reader % 2 === 0
+                    ? ({ entries: readWrite, from: "primary" } as const)
+                    : ({ entries: readOnly, from: "replica" } as const)),
+                reader,
+                round,
+                pauseMs: 2 * pauseMs,
+                openLists: () => openListsAfter(ledger.appends),
+                record: (seen) => ledger.readings.push(seen),
+                isStopped,
+            }),
+        );
+        ledger.clients = [...writing, ...reading];
         return ledger;
     }
 
-    private acknowledgements(client: number): number[] {
-        return this.operations
-            .filter((operation) => operation.client === client && operation.outcome === "ok")
-            .map(({ end }) => end);
+    private record(operation: Operation): void {
+        this.operations.push(operation);
+        if (operation.outcome === "ok") {
+            this.acknowledged[operation.client]?.push(operation.end);
+            this.appends += appendsOf(operation.work);
+        }
     }
 
-    /** Every client was told "written" since then. */
+    /** Every client was told "done" since then. */
     allAcknowledgedSince(time: number): boolean {
-        return this.writers.every((_, client) => this.acknowledgements(client).some((end) => end > time));
+        return this.acknowledged.every((times) => (times.at(-1) ?? 0) > time);
     }
 
     outage(faultAt: number, endAt = now()): OutageSeen {
-        const clients = this.writers.map((_, client) => this.acknowledgements(client));
-        const perClient = clients.map((times) => outage(times, faultAt, endAt));
+        const perClient = this.acknowledged.map((times) => outage(times, faultAt, endAt));
         const worstClient = perClient.reduce((worst, gap) => (gap.seconds > worst.seconds ? gap : worst));
-        return { whole: outage(clients.flat(), faultAt, endAt), perClient, worstClient };
+        return { whole: outage(this.acknowledged.flat(), faultAt, endAt), perClient, worstClient };
     }
 
-    /** Ends the round and holds what clients were told against the rows. */
+    /** Ends the round and holds what clients were told against what is there. */
     async finish(): Promise<Verdict> {
         await this.stop();
-        const verdict = verify(this.operations, await findWrites(this.options.entries, this.options.round));
+        const { readWrite, round } = this.options;
+        const verdict = judgeLedger(this.operations, this.readings, await findRound(readWrite, round));
         if (verdict.violations.length === 0) {
-            await forgetRound(this.options.entries, this.options.round);
+            await forgetRound(readWrite, round);
         }
         return verdict;
     }
 
     async stop(): Promise<void> {
         this.stopped = true;
-        await Promise.all(this.writers);
+        await Promise.all(this.clients);
     }
 }

@@ -8,6 +8,15 @@ import { overlaps, type Acceptance, type Overlap } from "./two-primaries";
 
 const everyMs = 200;
 
+/** silent: no answer at all; refusing: it answers, but neither accepts a write nor says that it is read-only. */
+export type SampledRole = "primary" | "replica" | "refusing" | "silent";
+
+export interface RoleChange {
+    instance: string;
+    at: number;
+    role: SampledRole;
+}
+
 export interface SamplerOptions {
     tunnel: Tunnel;
     instances: { name: string; address: string }[];
@@ -21,8 +30,11 @@ export interface SamplerOptions {
  */
 export class Sampler {
     readonly acceptances: Acceptance[] = [];
+    /** What each instance said of itself, a new entry whenever it says something else. */
+    readonly roles: RoleChange[] = [];
     /** Attempts that got an answer of any kind, per instance: a sampler that reached nobody proves nothing. */
     readonly answers = new Map<string, number>();
+    private readonly current = new Map<string, SampledRole>();
     private stopped = false;
     private readonly loops: Promise<void>[];
 
@@ -46,12 +58,14 @@ export class Sampler {
                 const { rows } = await session.query<{ timeline: number }>(insertSample, [instance.name]);
                 const timeline = rows[0]?.timeline ?? 0;
                 this.acceptances.push({ instance: instance.name, begin: sent, end: now(), timeline });
-                this.count(instance.name);
+                this.count(instance.name, "primary");
             } catch (error) {
                 // A replica refuses as read-only; anything else ends the session.
-                if ((error as { code?: string }).code === "25006") {
-                    this.count(instance.name);
+                const { code } = error as { code?: string };
+                if (code === "25006") {
+                    this.count(instance.name, "replica");
                 } else {
+                    this.note(instance.name, code === undefined ? "silent" : "refusing");
                     session?.destroy();
                     session = undefined;
                 }
@@ -61,8 +75,16 @@ export class Sampler {
         session?.close();
     }
 
-    private count(instance: string): void {
+    private count(instance: string, role: SampledRole): void {
         this.answers.set(instance, (this.answers.get(instance) ?? 0) + 1);
+        this.note(instance, role);
+    }
+
+    private note(instance: string, role: SampledRole): void {
+        if (this.current.get(instance) !== role) {
+            this.current.set(instance, role);
+            this.roles.push({ instance, at: now(), role });
+        }
     }
 
     private async open({ name, address }: { name: string; address: string }): Promise<Session> {

@@ -1,33 +1,23 @@
 import type { Operation } from "./operation";
-
-export interface Violation {
-    kind: "lost" | "duplicated" | "phantom" | "foreign";
-    id: number;
-    detail: string;
-}
-
-export interface Verdict {
-    acknowledged: number;
-    failed: number;
-    unknown: number;
-    /** Of the unknown ones: how many turned out to be there. */
-    unknownPresent: number;
-    lost: number;
-    violations: Violation[];
-}
+import type { Violation } from "./violation";
 
 /**
  * Compares what clients were told with the rows found afterwards (id and how often): every acknowledged one is there
  * exactly once, no failed one is, and nothing is there that nobody wrote.
  */
-export function verify(operations: Operation[], found: ReadonlyMap<number, number>): Verdict {
+export function verifyRows(operations: Operation[], found: ReadonlyMap<number, number>): Violation[] {
     const byId = new Map(operations.map((operation) => [operation.id, operation]));
     const violations: Violation[] = [];
     for (const operation of operations) {
-        const { id, outcome, client } = operation;
+        const { id, outcome, client, work } = operation;
         const times = found.get(id) ?? 0;
         if (outcome === "ok" && times === 0) {
-            violations.push({ kind: "lost", id, detail: `client ${client} was told that it is written` });
+            const at = new Date(operation.end).toISOString();
+            violations.push({
+                kind: "lost",
+                id,
+                detail: `client ${client} was told at ${at} that ${work.kind} is done`,
+            });
         }
         if (outcome === "failed" && times > 0) {
             violations.push({
@@ -45,13 +35,5 @@ export function verify(operations: Operation[], found: ReadonlyMap<number, numbe
             violations.push({ kind: "foreign", id, detail: "no client wrote it" });
         }
     }
-    const count = (outcome: Operation["outcome"]) => operations.filter((operation) => operation.outcome === outcome);
-    return {
-        acknowledged: count("ok").length,
-        failed: count("failed").length,
-        unknown: count("unknown").length,
-        unknownPresent: count("unknown").filter(({ id }) => found.has(id)).length,
-        lost: violations.filter(({ kind }) => kind === "lost").length,
-        violations,
-    };
+    return violations;
 }

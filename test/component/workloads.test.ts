@@ -146,11 +146,7 @@ describe("the workloads of the dev stack", () => {
 
     it("restart a member of etcd for its own health alone, never for a lost quorum", () => {
         assert.deepEqual(containerOf(etcd()).livenessProbe.httpGet, { path: "/livez", port: 2381 });
-        assert.deepEqual(containerOf(postgresql()).livenessProbe.httpGet, {
-            path: "/liveness",
-            port: 8008,
-            scheme: "HTTPS",
-        });
+        assert.deepEqual(containerOf(postgresql()).livenessProbe.httpGet, { path: "/", port: 8009 });
         assert.deepEqual(containerOf(haproxy()).livenessProbe.httpGet, { path: "/healthz", port: 8404 });
     });
 

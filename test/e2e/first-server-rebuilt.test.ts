@@ -9,7 +9,9 @@ describe("loss of the first server with its disks", () => {
         this.timeout(1_500_000);
         const [first] = cluster().state.machines;
         assert.ok(first !== undefined);
-        const fault = machineDelete(() => Promise.resolve(first.name));
+        const fault = machineDelete("first-server-delete", "the first server is lost for good", () =>
+            Promise.resolve(first.name),
+        );
         await surviveFault(cluster(), { ...fault, name: "first-server-delete" });
         const { nodes } = await cluster().observe();
         assert.ok(nodes?.some(({ name, role }) => name === first.name && role === "server"));

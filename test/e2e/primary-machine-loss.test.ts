@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { probeMachines } from "../../commands/status/machines";
-import { primaryMachinePowerOff } from "../../drills/faults/primary-machine-power-off";
+import { primaryMachinePowerOff } from "../../drills/faults/machine-power-off";
 import { surviveFault, useCluster } from "./support";
 
 describe("power loss of the primary's machine", () => {

@@ -1,4 +1,4 @@
-import { primaryPodDelete } from "../../drills/faults/primary-pod-delete";
+import { primaryPodDelete } from "../../drills/faults/pod-delete";
 import { surviveFault, useCluster } from "./support";
 
 describe("deletion of the primary's pod", () => {

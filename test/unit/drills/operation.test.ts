@@ -11,18 +11,25 @@ describe("outcome of a write", () => {
         code: "57P01",
     });
 
+    const told = (error: Error) => classify({ error, waitCancelled: false, commitSent: true });
+
+    it("is failed when the connection was lost before anything that commits was sent", () => {
+        const error = new Error("Connection terminated unexpectedly");
+        assert.equal(classify({ error, waitCancelled: false, commitSent: false }), "failed");
+    });
+
     it("is ok only when the server said so", () => {
-        assert.equal(classify(undefined, false), "ok");
+        assert.equal(classify({ waitCancelled: false, commitSent: true }), "ok");
     });
 
     it("is failed when the server refused the statement", () => {
-        assert.equal(classify(refusal, false), "failed");
+        assert.equal(told(refusal), "failed");
     });
 
     it("is unknown when the connection was lost or ended by the server after the statement was sent", () => {
-        assert.equal(classify(new Error("Connection terminated unexpectedly"), false), "unknown");
-        assert.equal(classify(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }), false), "unknown");
-        assert.equal(classify(shutdown, false), "unknown");
+        assert.equal(told(new Error("Connection terminated unexpectedly")), "unknown");
+        assert.equal(told(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" })), "unknown");
+        assert.equal(told(shutdown), "unknown");
     });
 
     it("is unknown, not ok, when the wait for the standby was cancelled", () => {
@@ -32,6 +39,6 @@ describe("outcome of a write", () => {
         assert.ok(isCancelledWait(cancelled));
         assert.ok(isCancelledWait(ended));
         assert.ok(!isCancelledWait("relation exists, skipping"));
-        assert.equal(classify(undefined, true), "unknown");
+        assert.equal(classify({ waitCancelled: true, commitSent: true }), "unknown");
     });
 });

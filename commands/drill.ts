@@ -1,0 +1,121 @@
+/**
+ * make drill: breaks the stack under load, in one way after the other, and says whether every acknowledged write
+ * survived, whether there were two primaries, and how long nobody could write. Exit status 0: every promise and bar
+ * was kept; 1: not; 3: a bar was missed on a host that got too little CPU time to judge it. Options come from ARGS:
+ *
+ *     make drill ARGS="--list"
+ *     npm run drill -- --fault primary-machine-power-off --rounds 5
+ *
+ *     --fault NAME    a fault by its name, several times for several; without it the core set
+ *     --all           the whole catalogue
+ *     --rounds N      of each fault; 1 without it
+ *     --writers N     clients that write, 20 without it
+ *     --name NAME     of the run; .state/drills/NAME.json and .html are written. The time without it
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { stateDirectory } from "../offline/checkout";
+import { ToolchainError } from "../offline/errors";
+import { say } from "../offline/progress";
+import { Cluster } from "../drills/cluster";
+import { catalogue, core } from "../drills/faults/catalogue";
+import type { Fault } from "../drills/faults/fault";
+import { renderPage } from "../drills/report/page";
+import { drill, type DrillRun } from "../drills/run";
+import { main } from "./main";
+import { printTable } from "./table";
+
+const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
+
+const { values: options } = parseArgs({
+    args: [...process.argv.slice(2), ...given],
+    options: {
+        list: { type: "boolean", default: false },
+        all: { type: "boolean", default: false },
+        fault: { type: "string", multiple: true },
+        rounds: { type: "string", default: "1" },
+        writers: { type: "string", default: "20" },
+        name: { type: "string" },
+    },
+});
+
+function chosenFaults(): Fault[] {
+    if (options.fault === undefined) {
+        return options.all ? catalogue : core;
+    }
+    return options.fault.map((name) => {
+        const fault = catalogue.find((candidate) => candidate.name === name);
+        if (fault === undefined) {
+            throw new ToolchainError(`--fault: there is no fault ${name}.`, 'make drill ARGS="--list" shows all.');
+        }
+        return fault;
+    });
+}
+
+function positive(name: "rounds" | "writers"): number {
+    const value = Number(options[name]);
+    if (!Number.isInteger(value) || value < 1) {
+        throw new ToolchainError(`--${name}: ${options[name]} is no number of at least 1.`, "Give a whole number.");
+    }
+    return value;
+}
+
+function list(): number {
+    const mark = (fault: Fault) => (core.includes(fault) ? "core" : fault.long ? "long" : "");
+    printTable(
+        ["fault", "set", "imitates"],
+        catalogue.map((fault) => [fault.name, mark(fault), fault.imitates]),
+    );
+    return 0;
+}
+
+async function run(): Promise<number> {
+    if (options.list) {
+        return list();
+    }
+    const faults = chosenFaults();
+    const [rounds, writers] = [positive("rounds"), positive("writers")];
+    const name = options.name ?? new Date().toISOString().slice(0, 19).replace(/:/g, "-");
+    const folder = join(stateDirectory, "drills");
+    mkdirSync(folder, { recursive: true });
+    const file = join(folder, `${name}.json`);
+    const page = join(folder, `${name}.html`);
+    const cluster = await Cluster.open();
+    try {
+        const save = (seen: DrillRun) => {
+            writeFileSync(file, JSON.stringify(seen, undefined, 1));
+            writeFileSync(page, renderPage(seen));
+        };
+        const done = await drill(cluster, { name, faults, rounds, writers, evidence: join(folder, name), save });
+        printSummaries(done);
+        say(`every round: ${file}\nreport: ${page}`);
+        return { green: 0, red: 1, "not judged": 3 }[done.verdict];
+    } finally {
+        cluster.close();
+    }
+}
+
+function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): void {
+    const seconds = (value: number) => value.toFixed(2);
+    printTable(
+        ["fault", "rounds", "outage p50", "p95", "max", "bar (s)", "whole again", "acknowledged", "lost", "verdict"],
+        summaries.map((summary) => [
+            summary.fault,
+            String(summary.rounds),
+            ...[summary.outage.p50, summary.outage.p95, summary.outage.max, summary.barSeconds].map(seconds),
+            seconds(summary.redundancy.p95),
+            String(summary.acknowledged),
+            String(summary.lost),
+            summary.verdict,
+        ]),
+    );
+    for (const { fault, reasons } of summaries) {
+        for (const reason of reasons) process.stdout.write(`${fault}: ${reason}\n`);
+    }
+    for (const { fault, message } of crashed) process.stdout.write(`${fault}: the round did not end: ${message}\n`);
+    for (const { fault, reason } of skipped) process.stdout.write(`${fault}: skipped, ${reason}\n`);
+    process.stdout.write(`verdict: ${verdict}\n`);
+}
+
+main(run);

@@ -1,0 +1,43 @@
+/**
+ * make publish-drills RUN=NAME: writes the tables of README.md and docs/measurements.md from a run of make drill, and
+ * keeps its numbers in docs/runs/NAME.json.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { format, resolveConfig } from "prettier";
+import { publish } from "../drills/report/published-run";
+import { fullTable, headlineTable, replaceBetween } from "../drills/report/tables";
+import type { DrillRun } from "../drills/run";
+import { checkout, stateDirectory } from "../offline/checkout";
+import { ToolchainError } from "../offline/errors";
+import { main } from "./main";
+
+async function publishDrills(): Promise<number> {
+    const name = process.env["RUN"] ?? process.argv[2];
+    const file = join(stateDirectory, "drills", `${name}.json`);
+    if (name === undefined || !existsSync(file)) {
+        throw new ToolchainError(
+            `There is no run ${file}.`,
+            'make drill ARGS="--all --rounds 5 --name NAME" makes one.',
+        );
+    }
+    const run = publish(JSON.parse(readFileSync(file, "utf8")) as DrillRun);
+    mkdirSync(join(checkout, "docs", "runs"), { recursive: true });
+    await write(join("docs", "runs", `${name}.json`), JSON.stringify(run));
+    for (const [path, table] of [
+        ["README.md", headlineTable(run)],
+        [join("docs", "measurements.md"), fullTable(run)],
+    ] as const) {
+        await write(path, replaceBetween(readFileSync(join(checkout, path), "utf8"), "drills", table));
+    }
+    return 0;
+}
+
+/** As `make format` would leave it. */
+async function write(path: string, text: string): Promise<void> {
+    const file = join(checkout, path);
+    writeFileSync(file, await format(text, { ...(await resolveConfig(file)), filepath: file }));
+    process.stdout.write(`${path}\n`);
+}
+
+main(publishDrills);

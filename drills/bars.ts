@@ -1,0 +1,32 @@
+/**
+ * What an outage is held against.
+ * - unaffected: the database must not notice; a retry on one connection is all that may be seen
+ * - planned, process: a change that Patroni is told of, or sees in its next loop
+ * - standby: commits wait until a frozen synchronous standby is given up (`wal_sender_timeout`)
+ * - frozen: nobody is told and the lock must expire, the machine itself runs on
+ * - machine: as frozen, with the connections of a machine that answers no more
+ * - restart: everything starts from nothing
+ * - held: no write can work while the fault lasts; measured, and held only against its end
+ */
+export type Bar = "unaffected" | "planned" | "process" | "standby" | "frozen" | "machine" | "restart" | "held";
+
+/** Patroni's timers as they are in force, in seconds. */
+export interface EffectiveTimers {
+    ttl: number;
+    walSenderTimeout: number;
+}
+
+/** Longest accepted outage in seconds, at the 95th percentile over rounds. What waits for the lock follows its life. */
+export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): number {
+    const seconds: Record<Bar, number> = {
+        unaffected: 1,
+        planned: 3,
+        process: 5,
+        standby: timers.walSenderTimeout + 3,
+        frozen: timers.ttl + 6,
+        machine: timers.ttl + 7,
+        restart: 90,
+        held: holdSeconds + 10,
+    };
+    return seconds[bar];
+}

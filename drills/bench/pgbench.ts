@@ -1,0 +1,108 @@
+import { kubectl } from "../../components/k3s/cluster-access";
+import type { SshConnection } from "../../components/machines/ssh";
+import { ports } from "../../components/naming";
+import { versions } from "../../components/versions";
+import type { Cluster, MachineOf } from "../cluster";
+import { readCpuTicks, stolenShare } from "../host-steal";
+import { ledgerInsert, loads, type Case, type Measurement, type Path } from "./load";
+import { coresBetween, partCounters } from "./parts";
+import { parsePgbench } from "./pgbench-output";
+
+const folder = "/tmp/bench";
+const program = `/usr/lib/postgresql/${versions.postgresql}/bin/pgbench`;
+
+/**
+ * pgbench in the pod of the asynchronous replica: beside the cluster's network, with the image's own version, and not
+ * on the primary. On real machines its CPU is the replica's, which no commit waits for.
+ */
+export class Pgbench {
+    private constructor(
+        private readonly cluster: Cluster,
+        private readonly server: SshConnection,
+        private readonly from: MachineOf,
+        private readonly primary: string,
+    ) {}
+
+    static async prepare(cluster: Cluster, scale: number): Promise<Pgbench> {
+        const server = await cluster.server();
+        const from = await cluster.machineOf(await cluster.asynchronousReplica());
+        const bench = new Pgbench(cluster, server, from, (await cluster.primary()).name);
+        await bench.writeFiles();
+        await bench.inPod(
+            `psql --quiet --set ON_ERROR_STOP=1 --command 'drop schema if exists bench cascade' --command 'create schema bench' ` +
+                `--command 'create table bench.ledger (id bigint not null, client int not null, written timestamptz not null default clock_timestamp())' && ` +
+                `${program} --initialize --quiet --scale=${scale}`,
+            "direct",
+            600,
+        );
+        return bench;
+    }
+
+    /** The tables go; they may be large. */
+    async clean(): Promise<void> {
+        await this.inPod("psql --quiet --command 'drop schema if exists bench cascade'", "direct", 60);
+        await this.exec(`rm -rf ${folder}`, 20);
+    }
+
+    async measure(kase: Case, seconds: number): Promise<Measurement> {
+        const load = loads.find(({ name }) => name === kase.load);
+        const threads = Math.min(kase.clients, 2);
+        const command =
+            `rm -f ${folder}/log.*; ${program} ${load?.options} --no-vacuum --client=${kase.clients} --jobs=${threads} ` +
+            `--time=${seconds} --log --log-prefix=${folder}/log && cat ${folder}/log.* | awk '{ print $3 }' | sort -n > ${folder}/times && ` +
+            `for p in 50 95 99; do echo "p$p $(awk -v p=$p 'NR == FNR { n = NR; next } FNR == int((n * p + 99) / 100) { print; exit }' ${folder}/times ${folder}/times)"; done`;
+        const ticks = readCpuTicks();
+        const before = await partCounters(this.cluster);
+        const begin = performance.now();
+        const text = await this.inPod(command, kase.path, seconds + 120, kase.durability === "asynchronous");
+        const after = await partCounters(this.cluster);
+        const took = (performance.now() - begin) / 1000;
+        return {
+            ...kase,
+            ...parsePgbench(text),
+            cores: coresBetween(before, after, took),
+            memory: Object.fromEntries(Object.entries(after).map(([part, { memory }]) => [part, memory])),
+            stolenShare: stolenShare(ticks, readCpuTicks()),
+        };
+    }
+
+    /** The password is in a file of the pod's memory, never in argv. */
+    private async writeFiles(): Promise<void> {
+        const [entry] = this.cluster.readWrite;
+        await this.exec(`umask 077; mkdir -p ${folder}; cat > ${folder}/pgpass`, 20, `*:*:*:*:${entry?.password}\n`);
+        await this.exec(`cat > ${folder}/ca.crt`, 20, entry?.ca);
+        await this.exec(`cat > ${folder}/ledger-insert.sql`, 20, ledgerInsert);
+    }
+
+    private inPod(command: string, path: Path, timeoutSeconds: number, asynchronous = false): Promise<string> {
+        const environment = {
+            ...this.target(path),
+            PGUSER: this.cluster.readWrite[0]?.user ?? "",
+            PGDATABASE: this.cluster.readWrite[0]?.database ?? "",
+            PGPASSFILE: `${folder}/pgpass`,
+            PGSSLMODE: "verify-full",
+            PGSSLROOTCERT: `${folder}/ca.crt`,
+            PGOPTIONS: `-c search_path=bench -c synchronous_commit=${asynchronous ? "local" : "on"}`,
+        };
+        const assignments = Object.entries(environment).map(([key, value]) => `export ${key}='${value}'`);
+        return this.exec(`${assignments.join("; ")}; ${command}`, timeoutSeconds);
+    }
+
+    private target(path: Path): Record<string, string> {
+        if (path === "haproxy") {
+            return { PGHOST: this.from.machine.access.address, PGPORT: String(ports.readWrite) };
+        }
+        const address = this.cluster.state.instances.find(({ name }) => name === this.primary)?.address ?? "";
+        return { PGHOST: this.primary, PGHOSTADDR: address, PGPORT: String(ports.postgresql) };
+    }
+
+    /** The script travels on stdin before its own input: quoting it through two shells would not survive. */
+    private async exec(script: string, timeoutSeconds: number, input = ""): Promise<string> {
+        const command = `-n ${this.cluster.state.namespace} exec -i ${this.from.name} -- bash -c 'eval "$(head -c ${Buffer.byteLength(script)})"'`;
+        const { stdout } = await kubectl(this.server, command.replace("--request-timeout=10s", ""), {
+            stdin: script + input,
+            timeoutSeconds,
+        });
+        return stdout;
+    }
+}

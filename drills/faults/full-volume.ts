@@ -1,0 +1,59 @@
+import { anySession } from "../ledger/table";
+import { SmallVolume } from "../machine/small-volume";
+import type { Fault } from "./fault";
+
+/** More than the room that is left, so that it runs out whatever is recycled. */
+const megabytesWritten = 400;
+
+const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal"): Fault => ({
+    name,
+    imitates,
+    bar: "frozen",
+    failover: "allowed",
+    holdSeconds: 60,
+    long: true,
+    async prepare(cluster) {
+        const replica = await cluster.machineOf(await cluster.asynchronousReplica());
+        const volume = await SmallVolume.of(cluster, replica, inside);
+        await volume.mount(64);
+        await cluster.makePrimary(replica.name);
+        return {
+            target: `${replica.name} on ${replica.machine.name}`,
+            async inject() {
+                await volume.fill();
+                // Segments that are kept for later would last for minutes under the drill's own load.
+                const session = await anySession(cluster.readWrite, 5);
+                session
+                    .query(
+                        `create temporary table filler as select repeat(md5(row::text), 32)
+                        from generate_series(1, ${megabytesWritten} * 1000) as row`,
+                    )
+                    .catch(() => undefined);
+                await session
+                    .query("insert into drills.writes select 'filler', row, 0 from generate_series(1, 2000000) as row")
+                    .catch(() => undefined);
+                session.destroy();
+            },
+            async heal() {
+                await volume.free();
+                await cluster.waitUntilHealed(300);
+                if ((await cluster.primary()).name === replica.name) {
+                    await cluster.makePrimary((await cluster.standby()).name);
+                }
+                await volume.unmount();
+            },
+        };
+    },
+});
+
+export const walVolumeFull = fullVolume(
+    "wal-volume-full",
+    "the primary's WAL volume is full, and space is made a minute later",
+    "/pgdata/pg_wal",
+);
+
+export const dataVolumeFull = fullVolume(
+    "data-volume-full",
+    "the primary's data volume is full, and space is made a minute later",
+    "",
+);

@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ports } from "../../components/naming";
+import { cutObstacle, NetworkCut } from "../machine/network-cut";
+import { process, signal } from "../machine/processes";
+import type { Fault } from "./fault";
+
+export const kubernetesApiDown: Fault = {
+    name: "kubernetes-api-down",
+    imitates: "the Kubernetes API answers on no server for 3 min, and the primary's PostgreSQL dies meanwhile",
+    bar: "process",
+    failover: "allowed",
+    holdSeconds: 180,
+    long: true,
+    obstacle: async (cluster) => cutObstacle((await cluster.primaryMachine()).ssh),
+    async prepare(cluster) {
+        const servers = cluster.state.machines.filter(({ role }) => role === "server");
+        const cuts = await Promise.all(
+            servers.map(async ({ access }) => {
+                const match = `-p tcp --dport ${ports.kubernetes}`;
+                const rule = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
+                return new NetworkCut(await cluster.tunnel.ssh(access), [rule]);
+            }),
+        );
+        const { name, machine, ssh } = await cluster.primaryMachine();
+        const postmaster = await process(ssh, "postmaster");
+        return {
+            target: `the API of ${servers.length} servers, then ${name} on ${machine.name}`,
+            async inject() {
+                await Promise.all(cuts.map((cut) => cut.apply()));
+                await sleep(30_000);
+                await signal(ssh, "KILL", [postmaster]);
+            },
+            heal: async () => void (await Promise.all(cuts.map((cut) => cut.lift()))),
+        };
+    },
+};

@@ -1,0 +1,70 @@
+import type { SshConnection } from "../../components/machines/ssh";
+import { process } from "../machine/processes";
+import { undoLater } from "../machine/undo-later";
+import { healsItself, type Fault } from "./fault";
+
+/** Bytes per second that are left to the primary's container. */
+const throttled = 256 * 1024;
+
+/** The control group of the primary's container (v2), and the device below its data. */
+async function limits(ssh: SshConnection): Promise<{ file: string; device: string }> {
+    const postmaster = await process(ssh, "postmaster");
+    const { stdout } = await ssh.run(
+        `sed -n 's/^0:://p' /proc/${postmaster}/cgroup; stat -c '%Hd:%Ld' /proc/${postmaster}/root/data/pgdata`,
+    );
+    const [group = "", device = ""] = stdout.trim().split("\n");
+    return { file: `/sys/fs/cgroup${group}/io.max`, device };
+}
+
+export const slowDisk: Fault = {
+    name: "slow-disk",
+    imitates: "the primary's disk is throttled to 256 kB/s, as a cloud does with a volume that used up its credit",
+    bar: "frozen",
+    failover: "allowed",
+    holdSeconds: 60,
+    async obstacle(cluster) {
+        const { machine, ssh } = await cluster.primaryMachine();
+        const { file } = await limits(ssh);
+        const { exitCode } = await ssh.run(`test -w ${file}`, { allowFailure: true });
+        return exitCode === 0
+            ? undefined
+            : `${machine.name} has no cgroup v2 with the io controller; v1 does not throttle what an fsync writes back`;
+    },
+    async prepare(cluster) {
+        const { name, machine, ssh } = await cluster.primaryMachine();
+        const { file, device } = await limits(ssh);
+        const lift = `echo ${device} wbps=max > ${file}`;
+        return {
+            target: `${name} on ${machine.name}`,
+            async inject() {
+                await ssh.run(`echo '${device} wbps=${throttled}' > ${file}`);
+                await undoLater(ssh, lift);
+            },
+            heal: async () => void (await ssh.run(lift, { allowFailure: true })),
+        };
+    },
+};
+
+export const busyDisk: Fault = {
+    name: "busy-disk",
+    imitates:
+        "another program on the primary's machine writes and fsyncs without pause, as a copy or a noisy neighbour",
+    bar: "process",
+    failover: "forbidden",
+    holdSeconds: 30,
+    async prepare(cluster) {
+        const { name, machine, ssh } = await cluster.primaryMachine();
+        const loop = "while :; do dd if=/dev/zero of=/var/lib/rancher/drill-busy bs=1M count=64 conv=fsync; done";
+        const run = "systemd-run --quiet --collect --unit=drill-busy-disk --property=RuntimeMaxSec=60";
+        return {
+            target: `${name} on ${machine.name}`,
+            inject: async () => void (await ssh.run(`${run} bash -c '${loop}'`)),
+            async heal() {
+                await ssh.run("systemctl stop drill-busy-disk; rm -f /var/lib/rancher/drill-busy", {
+                    allowFailure: true,
+                });
+                await healsItself();
+            },
+        };
+    },
+};

@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ports } from "../../components/naming";
+import { cutObstacle, NetworkCut, type Rule } from "../machine/network-cut";
+import { process, signal } from "../machine/processes";
+import type { Fault } from "./fault";
+
+/**
+ * In strict mode a primary that has no standby for a moment names `*`, and /sync names nobody: if it dies right then,
+ * nobody may be promoted although the standbys hold every acknowledged row.
+ */
+export const streamsCutThenKill: Fault = {
+    name: "streams-cut-then-kill",
+    imitates: "all replication streams break for 2 s, and then the primary's machine kills its instance",
+    bar: "frozen",
+    failover: "allowed",
+    obstacle: async (cluster) => cutObstacle((await cluster.primaryMachine()).ssh),
+    async prepare(cluster) {
+        const { name, machine, ssh } = await cluster.primaryMachine();
+        const others = cluster.state.instances.filter((instance) => instance.name !== name);
+        const pods = await Promise.all(others.map((other) => cluster.podAddress(other.name)));
+        const rules = pods.map((address): Rule => ({
+            table: "filter",
+            chain: "INPUT",
+            match: `-s ${address} -p tcp --dport ${ports.postgresql}`,
+            target: "REJECT --reject-with tcp-reset",
+        }));
+        const postmaster = await process(ssh, "postmaster");
+        const cut = new NetworkCut(ssh, rules, postmaster);
+        return {
+            target: `${name} on ${machine.name}`,
+            async inject() {
+                await cut.apply();
+                await sleep(2000);
+                await signal(ssh, "KILL", [postmaster]);
+            },
+            heal: () => cut.lift(),
+        };
+    },
+};

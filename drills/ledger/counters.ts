@@ -1,0 +1,76 @@
+import type { OperationOf } from "./operation";
+import type { Reading } from "./reader";
+import type { Violation } from "./violation";
+
+/**
+ * Each counter has one writer, so that its value is known between bounds at any time: not less than what was
+ * acknowledged before a read began, not more than what had been tried when it ended.
+ */
+export function verifyCounters(
+    counts: OperationOf<"count">[],
+    readings: Reading[],
+    final: ReadonlyMap<number, number>,
+): Violation[] {
+    const clients = new Map<number, OperationOf<"count">[]>();
+    for (const operation of counts) {
+        clients.set(operation.client, [...(clients.get(operation.client) ?? []), operation]);
+    }
+    const end = Math.max(0, ...counts.map((operation) => operation.end)) + 1;
+    const last: Reading = {
+        ...{ from: "primary", begin: end, end, total: 0, lists: new Map<number, number[]>() },
+        counters: new Map(final),
+    };
+    return [...clients].flatMap(([client, operations]) => [
+        ...ownAnswers(client, operations),
+        ...[...readings.filter(({ from }) => from === "primary"), last].flatMap((reading) =>
+            bounds(client, operations, reading),
+        ),
+    ]);
+}
+
+/** What the client itself was told grows with every increment. */
+function ownAnswers(client: number, operations: OperationOf<"count">[]): Violation[] {
+    const violations: Violation[] = [];
+    let highest = 0;
+    for (const { id, outcome, work } of operations) {
+        if (outcome !== "ok" || work.value === undefined) {
+            continue;
+        }
+        if (work.value <= highest) {
+            const detail = `counter ${client} was told ${work.value} after ${highest}`;
+            violations.push({ kind: "went-back", id, detail });
+        }
+        highest = Math.max(highest, work.value);
+    }
+    return violations;
+}
+
+function bounds(client: number, operations: OperationOf<"count">[], reading: Reading): Violation[] {
+    const seen = reading.counters.get(client) ?? 0;
+    const told = operations.filter(({ outcome, end }) => outcome === "ok" && end < reading.begin);
+    const least = Math.max(0, ...told.map(({ work }) => work.value ?? 0));
+    const most = operations.filter(({ outcome, begin }) => outcome !== "failed" && begin <= reading.end).length;
+    const at = new Date(reading.begin).toISOString();
+    if (seen < least) {
+        return [{ kind: "went-back", id: client, detail: `counter ${client} was ${seen} at ${at}, after ${least}` }];
+    }
+    return seen > most
+        ? [{ kind: "too-many", id: client, detail: `counter ${client} was ${seen} at ${at}, tried were ${most}` }]
+        : [];
+}
+
+/** How far replicas were behind what had been acknowledged, in operations of one client: stale, not wrong. */
+export function staleness(counts: OperationOf<"count">[], readings: Reading[]): number {
+    const behind = readings
+        .filter(({ from }) => from === "replica")
+        .flatMap(({ begin, counters }) =>
+            [...counters].map(
+                ([client, seen]) =>
+                    counts.filter(
+                        ({ client: owner, outcome, end, work }) =>
+                            owner === client && outcome === "ok" && end < begin && (work.value ?? 0) > seen,
+                    ).length,
+            ),
+        );
+    return behind.reduce((worst, value) => Math.max(worst, value), 0);
+}

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Entry, Session } from "../../commands/status/session";
+import { now } from "./operation";
+import { accounts, openingBalance } from "./table";
+import { readList } from "./work";
+import { openSession } from "./writer";
+
+/** What one reader saw in one transaction, hence in one state of the database. */
+export interface Reading {
+    from: "primary" | "replica";
+    begin: number;
+    end: number;
+    total: number;
+    counters: Map<number, number>;
+    lists: Map<number, number[]>;
+}
+
+export interface ReaderOptions {
+    entries: Entry[];
+    from: Reading["from"];
+    reader: number;
+    round: string;
+    pauseMs: number;
+    /** The lists in use now. */
+    openLists: () => number[];
+    record: (reading: Reading) => void;
+    isStopped: () => boolean;
+}
+
+const retryMs = 200;
+
+/** Reads money, counters and a few lists again and again. */
+export async function runReader(options: ReaderOptions): Promise<void> {
+    const { entries, reader, isStopped } = options;
+    let turn = reader;
+    let session: Session | undefined;
+    while (!isStopped()) {
+        if (session === undefined || session.isBroken) {
+            session = await openSession(entries[turn % entries.length], "drills reader");
+        }
+        const reading = session && (await read(session, options).catch(() => undefined));
+        if (reading === undefined) {
+            session?.destroy();
+            session = undefined;
+            turn += 1;
+            await sleep(retryMs);
+            continue;
+        }
+        options.record(reading);
+        await sleep(options.pauseMs);
+    }
+    session?.close();
+}
+
+async function read(session: Session, { round, from, openLists }: ReaderOptions): Promise<Reading> {
+    const begin = now();
+    // A standby knows no serializable transactions.
+    await session.query(`begin isolation level ${from === "primary" ? "serializable" : "repeatable read"} read only`);
+    const { rows } = await session.query<{ client: number; value: string; total: string }>(
+        `select client, value, (select sum(balance) from drills.accounts where round = $1) as total
+        from drills.counters where round = $1`,
+        [round],
+    );
+    const lists = new Map<number, number[]>();
+    for (const key of openLists()) {
+        const answer = await session.query<{ items: string[] }>(readList, [round, key]);
+        lists.set(key, answer.rows[0]?.items.map(Number) ?? []);
+    }
+    await session.query("commit");
+    const counters = new Map(rows.map(({ client, value }) => [client, Number(value)]));
+    // A replica may be behind the round's beginning.
+    const total = Number(rows[0]?.total ?? accounts * openingBalance);
+    return { from, begin, end: now(), total, counters, lists };
+}

@@ -1,0 +1,52 @@
+import { verifyBank, verifyTotals } from "./bank";
+import { staleness, verifyCounters } from "./counters";
+import { findAnomalies } from "./lists/anomalies";
+import { historyOf } from "./lists/history";
+import { operationsOf, type Operation, type Outcome } from "./operation";
+import type { Reading } from "./reader";
+import { accounts, openingBalance, type Found } from "./table";
+import { verifyRows } from "./verification";
+import type { Violation } from "./violation";
+
+/** What a round's clients were told, held against what is there. */
+export interface Verdict {
+    acknowledged: number;
+    failed: number;
+    unknown: number;
+    /** Reads on the read-write and on the read-only entries. */
+    reads: { primary: number; replica: number };
+    lost: number;
+    /** Empty, or the promise is broken. */
+    violations: Violation[];
+    /** Seen on replicas, which may show less than the primary; docs/drills.md says what and why. */
+    onReplicas: { anomalies: Violation[]; operationsBehind: number };
+}
+
+export function judgeLedger(operations: Operation[], readings: Reading[], found: Found): Verdict {
+    const counts = operationsOf(operations, "count");
+    const history = historyOf(operations, readings);
+    const onPrimary = findAnomalies(
+        history.filter(({ on }) => on === "primary"),
+        found.lists,
+    );
+    const known = new Set(onPrimary.map(({ kind, id }) => `${kind} ${id}`));
+    const anomalies = findAnomalies(history, found.lists).filter(({ kind, id }) => !known.has(`${kind} ${id}`));
+    const violations = [
+        ...verifyRows(operationsOf(operations, "insert"), found.writes),
+        ...verifyBank(operationsOf(operations, "transfer"), found, openingBalance),
+        ...verifyTotals(readings, accounts * openingBalance),
+        ...verifyCounters(counts, readings, found.counters),
+        ...onPrimary,
+    ];
+    const told = (outcome: Outcome) => operations.filter((operation) => operation.outcome === outcome).length;
+    const readFrom = (from: Reading["from"]) => readings.filter((reading) => reading.from === from).length;
+    return {
+        acknowledged: told("ok"),
+        failed: told("failed"),
+        unknown: told("unknown"),
+        reads: { primary: readFrom("primary"), replica: readFrom("replica") },
+        lost: violations.filter(({ kind }) => kind === "lost" || kind === "went-back").length,
+        violations,
+        onReplicas: { anomalies, operationsBehind: staleness(counts, readings) },
+    };
+}

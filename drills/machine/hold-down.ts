@@ -1,0 +1,16 @@
+import type { SshConnection } from "../../components/machines/ssh";
+import { commandThatKills, type Program } from "./processes";
+
+/** Kills a program again and again, whoever starts it, until it is ended or `atMostSeconds` are over. */
+export function holdDown(ssh: SshConnection, program: Program, atMostSeconds: number) {
+    const unit = `drill-hold-down-${program}`;
+    return {
+        async begin(): Promise<void> {
+            const loop = `while :; do ${commandThatKills(program)}; sleep 0.2; done`;
+            await ssh.run(
+                `systemd-run --quiet --collect --unit=${unit} --property=RuntimeMaxSec=${atMostSeconds} bash -c "${loop}"`,
+            );
+        },
+        end: async (): Promise<void> => void (await ssh.run(`systemctl stop ${unit}`, { allowFailure: true })),
+    };
+}

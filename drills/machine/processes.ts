@@ -1,0 +1,51 @@
+import { paths } from "../../components/patroni/config";
+import type { SshConnection } from "../../components/machines/ssh";
+
+/** The bracket keeps a pattern from matching the command that looks for it. */
+const patterns = {
+    postmaster: `[p]ostgres -D ${paths.data}`,
+    patroni: "[p]ython3? .*/patroni /etc/patroni",
+    etcd: "^[e]tcd --name",
+    haproxy: "^[h]aproxy ",
+} as const;
+
+export type Program = keyof typeof patterns;
+
+/** Every process of a program on a machine, the oldest first; a machine runs at most one instance of each. */
+export async function processes(ssh: SshConnection, program: Program): Promise<number[]> {
+    const list = `pgrep -f '${patterns[program]}' | xargs -r ps -o pid= --sort=start_time -p`;
+    const { stdout } = await ssh.run(list, { allowFailure: true });
+    return stdout.split("\n").map(Number).filter(Boolean);
+}
+
+/** The first process of a program: the postmaster, or what keeps its container alive. */
+export async function process(ssh: SshConnection, program: Program): Promise<number> {
+    const [first] = await processes(ssh, program);
+    if (first === undefined) {
+        throw new Error(`${ssh.machine.name} runs no ${program}`);
+    }
+    return first;
+}
+
+/** A process and what it has forked. */
+export async function withChildren(ssh: SshConnection, parent: number): Promise<number[]> {
+    const { stdout } = await ssh.run(`pgrep -P ${parent}`, { allowFailure: true });
+    return [parent, ...stdout.split("\n").map(Number).filter(Boolean)];
+}
+
+/** Asks a program to end, and waits until no process of it is left. */
+export async function signalGracefully(ssh: SshConnection, program: Program, timeoutSeconds: number): Promise<void> {
+    const pattern = patterns[program];
+    await ssh.run(
+        `pkill -TERM -f '${pattern}'; timeout ${timeoutSeconds} sh -c "while pgrep -f '${pattern}' >/dev/null; do sleep 0.2; done"`,
+        { timeoutSeconds: timeoutSeconds + 10 },
+    );
+}
+
+/** For a shell on the machine; it does not kill the shell that it is an argument of. */
+export const commandThatKills = (program: Program): string => `pkill -KILL -f '${patterns[program]}'`;
+
+/** Those that are gone by now are no error. */
+export async function signal(ssh: SshConnection, name: "KILL" | "STOP" | "CONT", pids: number[]): Promise<void> {
+    await ssh.run(`kill -${name} ${pids.join(" ")}`, { allowFailure: true });
+}

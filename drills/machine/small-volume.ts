@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster, MachineOf } from "../cluster";
+import { process, signalGracefully } from "./processes";
+
+/**
+ * Puts a folder of an instance onto a file system of its own that has little room, so that it can be filled without
+ * filling the disk of the machine. The instance is stopped meanwhile; it must be a replica.
+ */
+export class SmallVolume {
+    private constructor(
+        private readonly cluster: Cluster,
+        private readonly on: MachineOf,
+        /** The folder as the machine sees it. */
+        private readonly folder: string,
+    ) {}
+
+    static async of(cluster: Cluster, on: MachineOf, inside: "" | "/pgdata/pg_wal"): Promise<SmallVolume> {
+        const volume = await cluster.dataVolume(on.name);
+        return new SmallVolume(cluster, on, `${volume}${inside}`);
+    }
+
+    /** `spareMiB`: room that is left beside what is there. */
+    async mount(spareMiB: number): Promise<void> {
+        const { folder } = this;
+        await this.whileStopped(
+            `size=$(($(du -sm ${folder} | cut -f 1) + ${spareMiB})); rm -rf ${folder}.full; mkdir ${folder}.full; ` +
+                `mount -t tmpfs -o size=\${size}m drill-full ${folder}.full; chown --reference ${folder} ${folder}.full; ` +
+                `chmod --reference ${folder} ${folder}.full; cp -a ${folder}/. ${folder}.full/; ` +
+                `mount --bind ${folder}.full ${folder}`,
+        );
+    }
+
+    /** Takes all the room that is left, as a forgotten dump does. */
+    fill = (): Promise<unknown> =>
+        this.on.ssh.run(`cat /dev/zero > ${this.folder}/drill-filler`, { allowFailure: true });
+
+    free = (): Promise<unknown> => this.on.ssh.run(`rm -f ${this.folder}/drill-filler`, { allowFailure: true });
+
+    /** What is on the small one goes back to the disk. */
+    async unmount(): Promise<void> {
+        const { folder } = this;
+        await this.whileStopped(
+            `umount ${folder}; find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; ` +
+                `rm -f ${folder}/drill-filler; umount ${folder}.full; rmdir ${folder}.full`,
+        );
+    }
+
+    /** k3s stops first: its kubelet would start the container again at once. Containers live on without it. */
+    private async whileStopped(command: string): Promise<void> {
+        const { ssh } = this.on;
+        const service = "$(systemctl list-units --plain --no-legend 'k3s*.service' | cut -d ' ' -f 1)";
+        await ssh.run(`systemctl stop ${service}`);
+        try {
+            await signalGracefully(ssh, "patroni", 60);
+            await ssh.run(`set -e; ${command}`, { timeoutSeconds: 300 });
+        } finally {
+            await ssh.run("systemctl start k3s 2>/dev/null || systemctl start k3s-agent", { timeoutSeconds: 120 });
+        }
+        for (let attempt = 0; attempt < 120; attempt += 1) {
+            if (await process(ssh, "postmaster").then(Boolean, () => false)) break;
+            await sleep(1000);
+        }
+        await this.cluster.waitUntilHealed(300);
+    }
+}

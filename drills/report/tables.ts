@@ -1,0 +1,80 @@
+import type { FaultSummary } from "../judgement";
+import type { Spread } from "../statistics";
+import { markdownTable } from "./markdown";
+import type { PublishedRun } from "./published-run";
+
+const seconds = (value: number): string => value.toFixed(1);
+const triple = ({ p50, p95, max }: Spread): string => [p50, p95, max].map(seconds).join(" / ");
+
+/** For the README: what a reader asks first. */
+export function headlineTable(run: PublishedRun): string {
+    const rows = run.summaries.map(({ fault, imitates, rounds, outage, barSeconds, acknowledged, lost, verdict }) => [
+        `\`${fault}\`: ${imitates}`,
+        String(rounds),
+        `${seconds(outage.p50)} / ${seconds(outage.max)}`,
+        String(barSeconds),
+        `${acknowledged} / ${lost}`,
+        verdict,
+    ]);
+    const head = ["fault", "rounds", "outage p50 / max (s)", "bar (s)", "acknowledged / lost", "verdict"];
+    return `${markdownTable(head, rows)}\n\n${about(run)}`;
+}
+
+/** For docs/measurements.md: everything of the run that fits a table. */
+export function fullTable(run: PublishedRun): string {
+    const rows = run.summaries.map((summary) => [
+        `\`${summary.fault}\``,
+        String(summary.rounds),
+        triple(summary.outage),
+        triple(summary.worstClient),
+        triple(summary.redundancy),
+        String(summary.acknowledged),
+        [summary.lost, summary.anomalies, summary.twoPrimaries].join(" / "),
+        String(summary.promotions),
+        `${(100 * summary.stolenShare).toFixed(0)} %`,
+        summary.verdict,
+    ]);
+    const spread = (what: string) => `${what}, p50 / p95 / max (s)`;
+    const head = [
+        ...["fault", "rounds", spread("outage"), spread("worst client"), spread("redundant again")],
+        ...["acknowledged", "lost / anomalies / two primaries", "promotions", "CPU denied, max", "verdict"],
+    ];
+    return [markdownTable(head, rows), about(run), ...notes(run)].join("\n\n");
+}
+
+const about = ({ name, begun, host, writers, timers, verdict }: PublishedRun): string =>
+    `Run \`${name}\` of ${begun.slice(0, 10)}, verdict ${verdict}: ${writers} writers, host of ${host.cores} cores and ` +
+    `${host.memoryGiB} GiB, ttl ${timers.ttl} s. Made by \`make publish-drills RUN=${name}\`; do not edit.`;
+
+const list = (title: string, items: string[]): string[] =>
+    items.length === 0 ? [] : [`${title}\n\n${items.map((item) => `- ${item}`).join("\n")}`];
+
+const notes = ({ summaries, skipped, crashed }: PublishedRun): string[] => [
+    ...list(
+        "What was not kept:",
+        summaries.flatMap(({ fault, reasons }: FaultSummary) =>
+            reasons.map((reason) => `\`${fault}\`: ${oneLine(reason)}`),
+        ),
+    ),
+    ...list(
+        "Rounds that did not end:",
+        crashed.map(({ fault, message }) => `\`${fault}\`: ${oneLine(message)}`),
+    ),
+    ...list(
+        "Skipped:",
+        skipped.map(({ fault, reason }) => `\`${fault}\`: ${oneLine(reason)}`),
+    ),
+];
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim();
+
+/** The text with what stands between the marks of `id` replaced. */
+export function replaceBetween(text: string, id: string, content: string): string {
+    const [begin, end] = [`<!-- begin ${id} -->`, `<!-- end ${id} -->`];
+    const from = text.indexOf(begin);
+    const to = text.indexOf(end);
+    if (from < 0 || to < from) {
+        throw new Error(`the text has no marks ${begin} and ${end}`);
+    }
+    return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+}

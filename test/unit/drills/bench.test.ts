@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { compare } from "../../../drills/bench/comparison";
+import { casesOf, loads, type Measurement } from "../../../drills/bench/load";
+import { parsePgbench } from "../../../drills/bench/pgbench-output";
+
+const measurement = (path: Measurement["path"], durability: Measurement["durability"], tps: number): Measurement => ({
+    ...{ load: "tpcb-like", clients: 8, path, durability, transactionsPerSecond: tps, failed: 0, stolenShare: 0 },
+    latency: { p50: 1, p95: 2, p99: path === "direct" ? 10 : 11 },
+    cores: { HAProxy: 0.1 },
+    memory: { HAProxy: 1e6 },
+});
+
+describe("benchmark", () => {
+    it("reads throughput and percentiles, and refuses an output without them", () => {
+        const text =
+            "number of failed transactions: 0 (0.000%)\ntps = 123.456 (without initial connection time)\np50 1500\np95 2500\np99 9000\n";
+        assert.deepEqual(parsePgbench(text), {
+            transactionsPerSecond: 123.456,
+            failed: 0,
+            latency: { p50: 1.5, p95: 2.5, p99: 9 },
+        });
+        assert.throws(() => parsePgbench("pgbench: error: connection failed"), /connection failed/);
+    });
+
+    it("runs what it compares side by side, and turns the order round in every other repeat", () => {
+        const [load] = loads;
+        assert.ok(load !== undefined);
+        const order = (repeat: number) =>
+            casesOf({ load, clients: 8 }, repeat).map(({ path, durability }) => `${path} ${durability}`);
+        assert.deepEqual(order(0), ["direct synchronous", "haproxy synchronous", "haproxy asynchronous"]);
+        assert.deepEqual(order(1), order(0).reverse());
+    });
+
+    it("compares each measurement with the one beside it, and tells the spread", () => {
+        const [row] = compare([
+            measurement("direct", "synchronous", 100),
+            measurement("haproxy", "synchronous", 95),
+            measurement("haproxy", "asynchronous", 190),
+            measurement("haproxy", "asynchronous", 100),
+            measurement("haproxy", "synchronous", 100),
+            measurement("direct", "synchronous", 200),
+        ]);
+        assert.deepEqual(row?.throughput, { median: 0.5, least: 0.5, most: 0.95 });
+        assert.deepEqual(row?.synchronous, { median: 0.5, least: 0.5, most: 1 });
+        assert.deepEqual(row?.latency99, { median: 1.1, least: 1.1, most: 1.1 });
+    });
+});
