@@ -1,3 +1,4 @@
+import { docker } from "../../components/docker-cli";
 import { dockerName } from "../../components/naming";
 import { paths, unitName } from "../../components/object-store/config";
 import type { Cluster } from "../cluster";
@@ -6,8 +7,7 @@ import type { Cluster } from "../cluster";
 export class Store {
     private readonly container: string;
 
-    constructor(private readonly cluster: Cluster) {
-        const { stack, resources } = cluster.state;
+    constructor({ state: { stack, resources } }: Cluster) {
         const server = resources.find(({ type }) => type.endsWith(":ObjectStoreServer"));
         if (server === undefined) {
             throw new Error("this stack's store is not its own; nothing is done to it");
@@ -30,6 +30,6 @@ export class Store {
     }
 
     run(command: string): Promise<string> {
-        return this.cluster.docker(["exec", this.container, "bash", "-c", command]);
+        return docker(["exec", this.container, "bash", "-c", command]);
     }
 }

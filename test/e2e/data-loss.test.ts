@@ -69,7 +69,8 @@ describe("loss of all data", () => {
         this.timeout(1_800_000);
         await writeAndArchive(7000);
         for (const { name } of cluster().state.machines) {
-            await (await machineDelete(() => Promise.resolve(name)).prepare(cluster())).inject();
+            const fault = machineDelete("machine-delete", "everything is lost", () => Promise.resolve(name));
+            await (await fault.prepare(cluster())).inject();
         }
         const begin = Date.now();
         const { status, stdout, stderr } = update();

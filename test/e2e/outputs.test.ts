@@ -17,7 +17,10 @@ describe("stack outputs", () => {
     };
 
     it("are exactly those of the contract", async () => {
-        assert.deepEqual(Object.keys(await outputs()).sort(), [...secretOutputs, ...plainOutputs, ...mixedOutputs].sort());
+        assert.deepEqual(
+            Object.keys(await outputs()).sort(),
+            [...secretOutputs, ...plainOutputs, ...mixedOutputs].sort(),
+        );
     });
 
     it("hide what gives access unless secrets are asked for", async () => {
