@@ -25,6 +25,8 @@ export interface PatroniStateInputs extends ClusterLocation {
 
 export interface PatroniStateOutputs extends PatroniStateInputs {
     status: ClusterStatus;
+    /** Highest restore generation that was begun; a request that is taken back and made again is not a new one. */
+    restored?: number;
 }
 
 /** What was seen when the stack was last updated or refreshed. */
@@ -43,7 +45,9 @@ export interface ClusterStatus {
  */
 export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
     async create(inputs) {
-        return { id: inputs.cluster, outs: { ...inputs, status: await bringUp(inputs) } };
+        // The bootstrap itself reads the request.
+        const restored = inputs.rebirth?.generation;
+        return { id: inputs.cluster, outs: { ...inputs, status: await bringUp(inputs), restored } };
     },
     async read(_id, state) {
         const server = await readyServer(state.servers);
@@ -59,9 +63,10 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         return { ...diff, changed: drift.length > 0 };
     },
     async update(_id, olds, news) {
-        const generation = news.rebirth?.generation ?? 0;
+        const asked = news.rebirth?.generation ?? 0;
+        const restored = Math.max(asked, olds.restored ?? 0);
         const removed = removedKeys(olds.dynamicConfig, news.dynamicConfig);
-        return { ...news, status: await bringUp(news, removed, generation > (olds.rebirth?.generation ?? 0)) };
+        return { ...news, status: await bringUp(news, removed, asked > (olds.restored ?? 0)), restored };
     },
 };
 

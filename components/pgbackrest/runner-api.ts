@@ -11,6 +11,7 @@ export interface RunnerStatus {
     /** Null until the first look. */
     reachable: boolean | null;
     problem: string | null;
+    checkedAt: string | null;
     archive: ArchiveStatus | null;
     /** The last ten, oldest first. */
     backups: BackupSummary[];

@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 STANZA = os.environ.get("BACKUP_STANZA", "")
-OWN = "/etc/pgbackrest/pgbackrest.conf"
+OWN = os.environ.get("PGBACKREST_CONFIGURATION", "/etc/pgbackrest/pgbackrest.conf")
 # Of another stack's repository, which is only read.
 SOURCE = "/etc/pgbackrest/source.conf"
 # The instances over TLS; only the runner has it.
