@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import datetime, timezone
 
@@ -108,11 +107,8 @@ def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None
 
 def initialise(own: contents.Contents) -> None:
     say("initialising", "the repository is empty: making a new database")
-    with tempfile.NamedTemporaryFile("w", encoding="utf8") as password:
-        password.write(os.environ["PATRONI_SUPERUSER_PASSWORD"])
-        password.flush()
-        options = [*INITDB_OPTIONS, "--username=postgres", f"--pwfile={password.name}"]
-        subprocess.run(["initdb", "--pgdata", DATA, *options], check=True)
+    # Patroni sets the superuser's password afterwards, as it does after a restore.
+    subprocess.run(["initdb", "--pgdata", DATA, *INITDB_OPTIONS, "--username=postgres"], check=True)
     try:
         # Before PostgreSQL has ever started: it is also the proof that the repository can be written.
         describe_stanza(own)
