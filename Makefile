@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 run := node --import tsx commands
 
-.PHONY: up status psql test drill publish-drills bench down doctor env lint format build node_modules
+.PHONY: up status psql backup test drill publish-drills bench down doctor env lint format build node_modules
 
 up: node_modules ## bare machine to running stack; prints the connection strings
 	@$(run)/up.ts
@@ -15,6 +15,9 @@ status: node_modules ## machines, nodes, members; serving and redundant
 
 psql: node_modules ## a session on the primary
 	@$(run)/psql.ts
+
+backup: node_modules ## a backup now; TYPE=full, differential, incremental (default) or restore-test
+	@$(run)/backup.ts
 
 test: node_modules ## everything that proves the project; KEEP=1 keeps a stack it brought up
 	@$(run)/test.ts

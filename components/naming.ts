@@ -15,6 +15,10 @@ export const ports = {
     etcdClient: 2379,
     etcdPeer: 2380,
     etcdMetrics: 2381,
+    /** `pgbackrest server` beside each instance. */
+    pgBackRest: 8432,
+    /** The backup runner's API. */
+    backupRunner: 8433,
     /** HTTPS of the object store that the docker provider of backup.repository makes. */
     objectStore: 9000,
 } as const;
@@ -44,6 +48,7 @@ export const proxyNamespace = (cluster: string): string => `${cluster}-proxy`;
 export const etcdMemberName = (cluster: string, index: number): string => `${cluster}-etcd-${index}`;
 export const instanceName = (cluster: string, index: number): string => `${cluster}-${index}`;
 export const readWriteService = (cluster: string): string => `${cluster}-rw`;
+export const backupRunnerName = (cluster: string): string => `${cluster}-backup`;
 export const readOnlyService = (cluster: string): string => `${cluster}-ro`;
 
 /** Containers and volumes of the docker machine provider; the dot keeps `a-b`/`c` and `a`/`b-c` apart. */

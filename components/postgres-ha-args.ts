@@ -1,7 +1,7 @@
 import type { DockerMachinesArgs } from "./machines/docker/docker-machines";
 import type { ExistingMachinesArgs } from "./machines/existing/existing-machines";
-import type { BackupArgs } from "./pgbackrest/backup-args";
-import { normaliseRepository, type NormalisedRepositoryArgs } from "./pgbackrest/repository-args";
+import { normaliseBackup, type BackupArgs, type NormalisedBackup } from "./pgbackrest/backup-args";
+import type { RestoreArgs } from "./pgbackrest/restore";
 import type { RecoveryObjective } from "./recovery";
 import { postgresHAProblems } from "./postgres-ha-validation";
 import { refuse } from "./validation";
@@ -73,8 +73,22 @@ export interface PostgresHAArgs {
     /** The application's database and the role that owns it, made at the first start. @default app, app */
     database?: { name?: string; owner?: string };
     recovery?: { objective?: Partial<RecoveryObjective> };
-    /** Backups; without them a lost cluster is lost. @default none */
+    /**
+     * The repository of backups and of the WAL archive, and what is done when. With it a cluster that has lost everything
+     * is restored by the next update. Adding it restarts the instances one by one. @default none
+     */
     backup?: BackupArgs;
+    /**
+     * A restore of the whole database to a moment, or from another stack's repository. Raising its `generation`, with the
+     * token of the preview, replaces all data: everything after the target is left behind. @default none
+     */
+    restore?: RestoreArgs;
+    /**
+     * Refuse every update, and the stack's destruction, that would delete or replace what the data goes with: the
+     * database's namespace and the set of its instances. To destroy it all the same: set it to false, update, destroy.
+     * A change by itself costs nothing. @default false
+     */
+    protectData?: boolean;
 }
 
 /** The arguments with every default in place. */
@@ -89,7 +103,9 @@ export interface NormalisedArgs {
     haproxy: Required<HaproxyInputs>;
     database: { name: string; owner: string };
     recovery: { objective: RecoveryObjective };
-    backup?: { repository: NormalisedRepositoryArgs };
+    backup?: NormalisedBackup;
+    restore?: RestoreArgs;
+    protectData: boolean;
 }
 
 /** Defaults, each with its reason. */
@@ -115,6 +131,8 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     database: { name: "app", owner: "app" },
     // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/015).
     recovery: { objective: { rto: 16, rpo: 0 } },
+    // Whoever tries it out must get rid of it; the profiles for staging and production switch it on.
+    protectData: false,
 };
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */
@@ -130,7 +148,15 @@ export function normalise(args: PostgresHAArgs): NormalisedArgs {
         haproxy: { ...defaults.haproxy, ...args.haproxy },
         database: { ...defaults.database, ...args.database },
         recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
-        ...(backup && { backup: { repository: normaliseRepository(backup.repository, stack, cluster) } }),
+        protectData: args.protectData ?? defaults.protectData,
+        ...(backup && {
+            backup: normaliseBackup(backup, {
+                stack,
+                cluster,
+                storage: args.postgres?.storage ?? defaults.postgres.storage,
+            }),
+        }),
+        ...(args.restore && { restore: args.restore }),
     };
     refuse("PostgresHA", postgresHAProblems(normalised));
     return normalised;

@@ -9,14 +9,16 @@ import type { DockerHost } from "./machines/docker/docker-machine";
 import { DockerMachines } from "./machines/docker/docker-machines";
 import { ExistingMachines } from "./machines/existing/existing-machines";
 import type { Machine } from "./machines/machine";
+import { NetworkPolicies } from "./network-policies";
 import { databaseNamespace, proxyNamespace } from "./naming";
 import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
 import type { ClusterStatus } from "./patroni/cluster.step";
 import { createBackupRepository, type BackupRepository } from "./pgbackrest/backup-repository";
+import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
 import { normalise, type NormalisedArgs, type PostgresHAArgs } from "./postgres-ha-args";
 import { deriveTimers } from "./recovery";
-import { inCluster, type WorkloadContext } from "./workload";
+import { holdsData, inCluster, type WorkloadContext } from "./workload";
 
 /**
  * A highly available PostgreSQL from machine to connection string: machines, k3s, etcd, PostgreSQL under Patroni
@@ -41,6 +43,8 @@ export class PostgresHA extends pulumi.ComponentResource {
     readonly kubeconfig: pulumi.Output<string>;
     /** What was seen when the stack was last updated or refreshed; `make status` looks now. */
     readonly status: pulumi.Output<ClusterStatus>;
+    /** Where the backups are and up to when the data can be recovered; undefined in a stack without backups. */
+    readonly backup?: BackupOutput;
 
     constructor(name: string, args: PostgresHAArgs, opts?: pulumi.ComponentResourceOptions) {
         // Before anything is registered: a refused input leaves no trace.
@@ -59,6 +63,7 @@ export class PostgresHA extends pulumi.ComponentResource {
         );
         const backup = createBackup(name, input, { machines, host, images }, this);
         const { database, proxy } = createNamespaces(name, input, k3s, [roster, ...backup.ready], this);
+        new NetworkPolicies(`${name}-network`, { context: database, cluster: input.cluster }, { parent: this });
         const etcd = new EtcdCluster(
             `${name}-etcd`,
             {
@@ -71,6 +76,7 @@ export class PostgresHA extends pulumi.ComponentResource {
             },
             { parent: this },
         );
+        const pgBackRest = createPgBackRest(name, input, backup.repository, database, this);
         const patroni = new PatroniCluster(
             `${name}-patroni`,
             {
@@ -80,6 +86,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 ...input.postgres,
                 database: input.database,
                 timers,
+                backup: pgBackRest?.instance,
                 serviceCidr: input.kubernetes.serviceCidr,
                 etcd: { hosts: etcd.hosts, authority: etcd.authority, ready: etcd.statefulSet },
                 serverNames: serverNames(input, machines),
@@ -110,6 +117,9 @@ export class PostgresHA extends pulumi.ComponentResource {
                 servers,
                 template: patroni.statefulSet.metadata.generation.apply(String),
                 machines: machines.map(({ instance }) => instance),
+                ...(input.backup && {
+                    rebirth: { generation: input.restore?.generation ?? 0, etcdMembers: etcd.members },
+                }),
             },
             { parent: this, dependsOn: [patroni.statefulSet, haproxy.daemonSet], deletedWith: k3s },
         );
@@ -120,6 +130,12 @@ export class PostgresHA extends pulumi.ComponentResource {
         this.caCertificate = patroni.serverAuthority;
         this.kubeconfig = k3s.kubeconfig;
         this.status = state.status;
+        this.backup = createBackupRunner(
+            name,
+            input,
+            { ...backup, pgBackRest, patroni, image: images.references.patroni, context: database, servers, state },
+            this,
+        );
         this.registerOutputs({ endpoints: this.endpoints, status: this.status });
     }
 }
@@ -180,13 +196,14 @@ function createBackup(
 /** Restricted for the database; the proxies' host ports need a namespace of their own. */
 function createNamespaces(
     name: string,
-    { cluster }: NormalisedArgs,
+    { cluster, protectData }: NormalisedArgs,
     k3s: K3sCluster,
     after: pulumi.Resource[],
     parent: pulumi.Resource,
 ): { database: WorkloadContext; proxy: WorkloadContext } {
     const context = (suffix: string, namespace: string, level: string): WorkloadContext => {
-        const base = { provider: k3s.provider, cluster: k3s };
+        // The proxies hold nothing.
+        const base = { provider: k3s.provider, cluster: k3s, protectData: protectData && suffix === "namespace" };
         const made = new kubernetes.core.v1.Namespace(
             `${name}-${suffix}`,
             {
@@ -199,7 +216,7 @@ function createNamespaces(
                 },
             },
             // Everything in a namespace waits for it: for the images on every node, for a repository that works.
-            { ...inCluster(parent, { ...base, namespace }), dependsOn: after },
+            { ...inCluster(parent, { ...base, namespace }), ...holdsData(base), dependsOn: after },
         );
         return { ...base, namespace: made.metadata.name };
     };

@@ -10,7 +10,7 @@ const dockerRepository = z.strictObject({
     path: z.string().optional(),
 });
 
-const s3Repository = z.strictObject({
+export const s3Repository = z.strictObject({
     provider: z.literal("s3"),
     endpoint: z.string(),
     bucket: z.string(),
@@ -24,18 +24,43 @@ const s3Repository = z.strictObject({
 const repository = z.discriminatedUnion("provider", [dockerRepository, s3Repository]);
 
 /** The shape of `backup`; what the values mean is documented in components/pgbackrest/. */
-export const backupSchema = z.strictObject({ repository });
+export const backupSchema = z.strictObject({
+    repository,
+    schedule: z
+        .strictObject({
+            full: z.string().optional(),
+            differential: z.string().optional(),
+            incremental: z.string().optional(),
+            restoreTest: z.string().optional(),
+        })
+        .optional(),
+    retention: z.strictObject({ full: z.number().optional(), differential: z.number().optional() }).optional(),
+    processes: z.number().optional(),
+    scratch: z.string().optional(),
+    resources: z.strictObject({ cpu: z.string(), memory: z.string() }).optional(),
+});
 
 /** What lies beside `backup` in the configuration, because it is encrypted there. */
-export interface BackupSecrets {
+export interface RepositorySecrets {
     accessKeyId?: pulumi.Output<string>;
     secretAccessKey?: pulumi.Output<string>;
 }
 
-export function backupArguments(backup: z.infer<typeof backupSchema>, secrets: BackupSecrets): BackupArgs {
-    return { ...backup, repository: repositoryArguments(backup.repository, secrets) };
+export interface BackupSecrets extends RepositorySecrets {
+    passphrase?: pulumi.Output<string>;
+}
+
+/** Key of the stack's configuration for the passphrase of a repository that the state does not know. */
+export const passphraseKey = "backupPassphrase";
+
+export function backupArguments(
+    backup: z.infer<typeof backupSchema>,
+    { passphrase, ...keys }: BackupSecrets,
+): BackupArgs {
+    const args = { ...backup, repository: repositoryArguments(backup.repository, keys) };
+    return passphrase ? { ...args, passphrase } : args;
 }
 
 /** Keys belong to an existing bucket: a store of the stack's own has keys of its own. */
-const repositoryArguments = (args: z.infer<typeof repository>, secrets: BackupSecrets): RepositoryArgs =>
+const repositoryArguments = (args: z.infer<typeof repository>, secrets: RepositorySecrets): RepositoryArgs =>
     args.provider === "docker" ? args : { ...args, ...secrets };

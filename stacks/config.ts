@@ -5,10 +5,11 @@ import { z } from "zod";
 import { chooseApiEndpoint } from "../components/k3s/api-endpoint";
 import { ports } from "../components/naming";
 import { secretKeys as repositoryKeys } from "../components/pgbackrest/repository-validation";
-import { normalise, type MachinesArgs, type PostgresHAArgs } from "../components/postgres-ha-args";
+import { defaults, normalise, type MachinesArgs, type PostgresHAArgs } from "../components/postgres-ha-args";
 import { ValidationError, type Problem } from "../components/validation";
-import { backupArguments, backupSchema, type BackupSecrets } from "./backup";
+import { backupArguments, backupSchema, passphraseKey, type BackupSecrets } from "./backup";
 import { profiles } from "./profiles";
+import { confirm, restoreArguments, restoreSchema, restoreSecretKeys, type RestoreSecrets } from "./restore";
 
 const resources = z.strictObject({ cpu: z.string(), memory: z.string() });
 
@@ -68,6 +69,7 @@ const schema = z.strictObject({
         })
         .optional(),
     haproxy: z.strictObject({ maximumReplicaLag: z.string().optional(), resources: resources.optional() }).optional(),
+    protectData: z.boolean().optional(),
     database: z.strictObject({ name: z.string().optional(), owner: z.string().optional() }).optional(),
     recovery: z
         .strictObject({
@@ -77,12 +79,18 @@ const schema = z.strictObject({
     backup: backupSchema.optional(),
     /** Read by the drills, which refuse to harm a stack without it; it changes nothing of what is deployed. */
     drills: z.literal("allowed").optional(),
+    restore: restoreSchema.optional(),
 });
 
 export type StackConfig = z.infer<typeof schema>;
 
 /** Keys whose values are encrypted in the stack's settings. */
-const secretKeys = ["sshPrivateKey", repositoryKeys.accessKeyId, repositoryKeys.secretAccessKey];
+const secretKeys = [
+    "sshPrivateKey",
+    ...Object.values(repositoryKeys),
+    passphraseKey,
+    ...Object.values(restoreSecretKeys),
+];
 
 const keys = Object.keys(schema.shape) as (keyof StackConfig)[];
 
@@ -99,8 +107,14 @@ export async function readStackConfig(): Promise<PostgresHAArgs> {
     const backup = {
         accessKeyId: config.getSecret(repositoryKeys.accessKeyId),
         secretAccessKey: config.getSecret(repositoryKeys.secretAccessKey),
+        passphrase: config.getSecret(passphraseKey),
     };
-    return toArguments(pulumi.getStack(), raw, unknownKeys(config), privateKey, backup);
+    const restore = {
+        accessKeyId: config.getSecret(restoreSecretKeys.accessKeyId),
+        secretAccessKey: config.getSecret(restoreSecretKeys.secretAccessKey),
+        passphrase: config.getSecret(restoreSecretKeys.passphrase),
+    };
+    return toArguments(pulumi.getStack(), raw, unknownKeys(config), privateKey, backup, restore);
 }
 
 /** Objects and numbers are JSON in a stack's settings, plain words are not. */
@@ -131,6 +145,7 @@ export async function toArguments(
     unknown: string[] = [],
     privateKey?: pulumi.Output<string>,
     backupSecrets: BackupSecrets = {},
+    restoreSecrets: RestoreSecrets = {},
 ): Promise<PostgresHAArgs> {
     const subject = `configuration of stack ${stack}`;
     const problems: Problem[] = unknown.map((path) => ({
@@ -142,9 +157,10 @@ export async function toArguments(
         problems.push(...parsed.error.issues.map(describe));
         throw new ValidationError(subject, problems);
     }
-    const { profile, machines, backup, drills: _drills, ...rest } = parsed.data;
+    const { profile, machines, backup, restore, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
     const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
+    const protectData = rest.protectData ?? base.protectData;
     const args: PostgresHAArgs = {
         stack,
         ...rest,
@@ -152,9 +168,11 @@ export async function toArguments(
         etcd: { ...base.etcd, ...rest.etcd },
         postgres: { ...base.postgres, ...rest.postgres },
         haproxy: { ...base.haproxy, ...rest.haproxy },
+        ...(protectData === undefined ? {} : { protectData }),
         ...(backup && { backup: backupArguments(backup, backupSecrets) }),
+        ...(restore && { restore: restoreArguments(restore, restoreSecrets, problems) }),
     };
-    problems.push(...problemsOf(() => normalise(args)));
+    problems.push(...problemsOf(() => normalise(args)), ...confirm(args.cluster ?? defaults.cluster, args.restore));
     if (problems.length > 0) {
         throw new ValidationError(subject, problems);
     }

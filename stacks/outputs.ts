@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Endpoints } from "../components/entries";
 import type { ClusterStatus } from "../components/patroni/cluster.step";
+import type { BackupOutput } from "../components/pgbackrest/backups";
 import type { PostgresHA } from "../components/postgres-ha";
 
 /** The contract with applications: names and meanings change only with a CHANGELOG line. */
@@ -11,6 +12,8 @@ export interface StackOutputs {
     endpoints: Endpoints;
     kubeconfig: pulumi.Output<string>;
     status: pulumi.Output<ClusterStatus>;
+    /** Missing in a stack without backups. */
+    backup?: BackupOutput;
 }
 
 export const stackOutputs = (postgres: PostgresHA): StackOutputs => ({
@@ -20,4 +23,5 @@ export const stackOutputs = (postgres: PostgresHA): StackOutputs => ({
     endpoints: postgres.endpoints,
     kubeconfig: postgres.kubeconfig,
     status: postgres.status,
+    ...(postgres.backup && { backup: postgres.backup }),
 });

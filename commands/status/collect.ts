@@ -1,3 +1,4 @@
+import { probeBackup, type BackupStatus } from "./backup";
 import { probeEtcd, type EtcdStatus } from "./etcd";
 import { probeProxies, type ProxyStatus } from "./haproxy";
 import { Kubernetes, type NodeStatus } from "./kubernetes";
@@ -16,17 +17,20 @@ export interface Observation {
     instances: InstanceStatus[];
     proxies: ProxyStatus[];
     writes: WriteProbe[];
+    /** Undefined in a stack without backups. */
+    backup?: BackupStatus;
 }
 
 /** Looks at everything side by side; each probe has a limit of its own, so that a lost machine costs seconds. */
 export async function observe(state: StackState, tunnel: Tunnel): Promise<Observation> {
-    const [machines, nodes, etcd, instances, proxies, writes] = await Promise.all([
+    const [machines, nodes, etcd, instances, proxies, writes, backup] = await Promise.all([
         probeMachines(state, tunnel),
         new Kubernetes(state).nodes().catch(() => undefined),
         probeEtcd(state, tunnel),
         probeInstances(state, tunnel),
         probeProxies(state),
         probeWrites(state),
+        probeBackup(state, tunnel),
     ]);
-    return { machines, nodes, etcd, instances, proxies, writes };
+    return { machines, nodes, etcd, instances, proxies, writes, ...(backup && { backup }) };
 }

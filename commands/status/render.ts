@@ -1,3 +1,4 @@
+import { backupLines } from "./backup-lines";
 import { printTable } from "../table";
 import type { Assessment } from "./assessment";
 import type { Observation } from "./collect";
@@ -33,6 +34,7 @@ export function printStatus(stack: string, seen: Observation, { serving, redunda
         `serving    ${yes(serving)}${serving ? "" : "  no read-write entry takes a write"}`,
         `redundant  ${yes(redundant)}${redundant ? "" : "  a failure now could interrupt service or need a person:"}`,
         ...reasons.map((reason) => `           - ${reason}`),
+        ...backupLines(seen.backup),
     ];
     process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -33,6 +33,13 @@ interface FixedAddress {
     address: string;
 }
 
+/** The backup runner's API. */
+export interface BackupAccess {
+    /** Of its Service, inside the cluster. */
+    address: string;
+    tls: { ca: string; cert: string; key: string };
+}
+
 /** What Pulumi's state knows of a stack: how to reach every part of it, without asking Kubernetes first. */
 export interface StackState {
     stack: string;
@@ -44,6 +51,8 @@ export interface StackState {
     etcdMembers: FixedAddress[];
     patroniAuthority: string;
     etcdAccess: { ca: string; cert: string; key: string };
+    /** Undefined in a stack without backups. */
+    backup?: BackupAccess;
     resources: StateResource[];
 }
 
@@ -115,8 +124,30 @@ export function stackStateOf(stack: string, resources: StateResource[]): StackSt
             cert: client["certificate"] ?? "",
             key: client["privateKey"] ?? "",
         },
+        backup: backupAccess(resources, named),
         resources,
     };
+}
+
+function backupAccess(
+    resources: StateResource[],
+    named: (type: string, end: string) => Record<string, string>,
+): BackupAccess | undefined {
+    const service = resources.find(
+        ({ type, urn }) => type === "kubernetes:core/v1:Service" && urn.endsWith("-backup-service"),
+    );
+    const { spec } = (service?.outputs ?? {}) as { spec?: { clusterIP?: string } };
+    const runner = named("Certificate", "-pgbackrest-runner");
+    return spec?.clusterIP === undefined
+        ? undefined
+        : {
+              address: spec.clusterIP,
+              tls: {
+                  ca: named("CertificateAuthority", "-pgbackrest-ca")["certificate"] ?? "",
+                  cert: runner["certificate"] ?? "",
+                  key: runner["privateKey"] ?? "",
+              },
+          };
 }
 
 function machinesOf(ofType: <T>(type: string) => T[], type: (name: string) => string): KnownMachine[] {

@@ -35,6 +35,8 @@ export interface EtcdClusterArgs {
 export class EtcdCluster extends pulumi.ComponentResource {
     /** `address:port` of every member. */
     readonly hosts: string[];
+    /** Names of the members' pods. */
+    readonly members: string[];
     readonly authority: CertificateAuthority;
     readonly statefulSet: kubernetes.apps.v1.StatefulSet;
 
@@ -43,6 +45,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
         const members = memberAddresses(args);
         const object = inCluster(this, args.context);
         this.hosts = members.map(({ address }) => `${address}:${ports.etcdClient}`);
+        this.members = members.map((member) => member.name);
         this.authority = new CertificateAuthority(
             `${name}-ca`,
             { commonName: `${args.cluster} etcd CA` },

@@ -16,7 +16,8 @@ export function ensureBuilt(image: Image): Promise<void> {
 }
 
 async function buildIfMissing(image: Image): Promise<void> {
-    if ((await docker(["image", "ls", "--quiet", image.reference])) !== "") {
+    // `image ls` finds nothing by a name that begins with docker.io.
+    if ((await docker(["image", "inspect", "--format", "{{.Id}}", image.reference], { allowFailure: true })) !== "") {
         return;
     }
     const architecture = (await docker(["version", "--format", "{{.Server.Arch}}"])) as Architecture;

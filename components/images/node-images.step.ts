@@ -20,21 +20,28 @@ export const provider: StepProvider<NodeImagesInputs> = {
         return { id: inputs.node, outs: inputs };
     },
     async read(_id, held) {
-        try {
-            const missing = await withSsh(held.access, (ssh) => missingImages(ssh, held.images));
-            return { ...held, images: held.images.filter((image) => !missing.includes(image)) };
-        } catch (error) {
-            // Whether the machine is gone is for the machine itself to say; here it is only not to be asked.
-            console.log(`${held.node}: its images cannot be listed: ${(error as Error).message}`);
-            return held;
-        }
+        const missing = await lookForMissing(held);
+        return { ...held, images: held.images.filter((image) => !missing.includes(image)) };
     },
-    diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news, ["node", "instance"])),
+    async diff(_id, olds, news) {
+        const diff = inputDiff(olds, news, ["node", "instance"]);
+        return diff.changed ? diff : { changed: (await lookForMissing(olds)).length > 0, replaces: [] };
+    },
     async update(_id, _olds, news) {
         await withSsh(news.access, (ssh) => importMissing(ssh, news), 30);
         return news;
     },
 };
+
+/** None for a machine that cannot be asked: whether it is gone is for the machine itself to say. */
+async function lookForMissing({ node, access, images }: NodeImagesInputs): Promise<Image[]> {
+    try {
+        return await withSsh(access, (ssh) => missingImages(ssh, images), 5);
+    } catch (error) {
+        console.log(`${node}: its images cannot be listed: ${(error as Error).message}`);
+        return [];
+    }
+}
 
 async function missingImages(ssh: SshConnection, images: Image[]): Promise<Image[]> {
     const { stdout } = await ssh.run("k3s ctr --namespace k8s.io images list --quiet");

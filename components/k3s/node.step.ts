@@ -7,6 +7,7 @@ import { inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
 import { evacuate, forgetNode, listNodes, readyServer } from "./cluster-access";
+import { data, forgetPassword, isForgotten, lookAt, takeOff, unitName } from "./installation";
 
 export interface K3sNodeInputs {
     node: string;
@@ -27,8 +28,6 @@ export interface K3sNodeInputs {
     roster: string[];
 }
 
-const data = "/var/lib/rancher/k3s";
-
 /** k3s on one machine: install, configure, service, start, and the way out of the cluster. */
 export const provider: StepProvider<K3sNodeInputs> = {
     async create(inputs) {
@@ -42,6 +41,13 @@ export const provider: StepProvider<K3sNodeInputs> = {
             60,
         );
         return { id: inputs.node, outs: inputs };
+    },
+    async read(_id, node) {
+        const presence = await lookAt(node);
+        if (presence.gone) {
+            console.log(`${node.node}: ${presence.reason}; the next update installs it again`);
+        }
+        return presence.gone ? undefined : node;
     },
     diff: (_id, olds, news) =>
         Promise.resolve(inputDiff(olds, { ...news, roster: olds.roster }, ["node", "role", "instance"])),
@@ -60,7 +66,10 @@ export const provider: StepProvider<K3sNodeInputs> = {
                 await forgetNode(server, node.node);
             });
         }
-        await uninstall(node);
+        await withSsh(node.access, (ssh) => takeOff(ssh, node, "with volumes"), 5).catch((error: unknown) => {
+            // One that is gone needs nothing.
+            console.log(`${node.node}: k3s was not taken off: ${(error as Error).message}`);
+        });
     },
 };
 
@@ -80,7 +89,15 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
     if (held.exitCode === 0) {
         const kept = await currentJoin(ssh);
         if (kept !== "") {
-            return kept;
+            const server = await readyServer(inputs.peers);
+            if (!server || !(await isForgotten(ssh, server, inputs))) {
+                return kept;
+            }
+            await step(inputs.node, "starting anew as the cluster has forgotten it; its volumes stay", async () => {
+                await takeOff(ssh, inputs, "keep volumes");
+                await forgetPassword(server, inputs.node);
+            });
+            return joinThrough(server);
         }
     }
     const server = await readyServer(inputs.peers);
@@ -151,8 +168,6 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
     }
 }
 
-const unitName = ({ role }: K3sNodeInputs): string => (role === "server" ? "k3s.service" : "k3s-agent.service");
-
 async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
     const unit = unitName(inputs);
     await ssh.run(
@@ -187,21 +202,4 @@ async function waitUntilReady(ssh: SshConnection, inputs: K3sNodeInputs): Promis
             return stdout === "True" ? { done: true } : { waiting: stdout || stderr.trim() || "not ready" };
         }),
     );
-}
-
-/** Takes k3s off a machine that is kept. One that is gone, or new and never had it, needs nothing. */
-async function uninstall(node: K3sNodeInputs): Promise<void> {
-    const script = `
-        systemctl disable --now ${unitName(node)} || true
-        pids=$(pgrep -f '${data}/data/.*/containerd-shim' || true)
-        [ -z "$pids" ] || kill -9 $pids
-        grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
-        rm -rf ${data} /run/k3s /etc/rancher/k3s /etc/rancher/node /etc/systemd/system/${unitName(node)} /etc/cni/net.d
-        find /var/lib/kubelet -mindepth 1 -delete || true
-        ip link delete cni0 2>/dev/null || true
-        rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
-        systemctl daemon-reload`;
-    await withSsh(node.access, (ssh) => ssh.run(script, { allowFailure: true }), 5).catch((error: unknown) => {
-        console.log(`${node.node}: k3s was not taken off: ${(error as Error).message}`);
-    });
 }

@@ -4,6 +4,8 @@ import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
+import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
+import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { restartable, restartPending } from "./pending-restarts";
@@ -17,10 +19,14 @@ export interface PatroniStateInputs extends ClusterLocation {
     template: string;
     /** Identities of the machines: after one was replaced the cluster has to become whole again. */
     machines: string[];
+    /** How it begins anew from the repository; undefined in a stack without backups. */
+    rebirth?: Rebirth;
 }
 
 export interface PatroniStateOutputs extends PatroniStateInputs {
     status: ClusterStatus;
+    /** Highest restore generation that was begun; a request that is taken back and made again is not a new one. */
+    restored?: number;
 }
 
 /** What was seen when the stack was last updated or refreshed. */
@@ -39,24 +45,54 @@ export interface ClusterStatus {
  */
 export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
     async create(inputs) {
-        return { id: inputs.cluster, outs: { ...inputs, status: await bringUp(inputs) } };
+        // The bootstrap itself reads the request.
+        const restored = inputs.rebirth?.generation;
+        return { id: inputs.cluster, outs: { ...inputs, status: await bringUp(inputs), restored } };
     },
     async read(_id, state) {
         const server = await readyServer(state.servers);
         const members = server ? await withSsh(server, (ssh) => listMembers(ssh, state)).catch(() => []) : [];
         return { ...state, status: summarise(members, state.instances.length) };
     },
-    diff(_id, olds, news) {
+    async diff(_id, olds, news) {
         const diff = inputDiff(olds, news, ["cluster", "namespace"]);
         const wasWhole = olds.status.serving && olds.status.redundant;
-        return Promise.resolve({ ...diff, changed: diff.changed || !wasWhole });
+        if (diff.changed || !wasWhole) return { ...diff, changed: true };
+        const drift = await findDrift(olds);
+        if (drift.length > 0) console.log(`${olds.cluster}: changed by hand or not applied yet: ${drift.join(", ")}`);
+        return { ...diff, changed: drift.length > 0 };
     },
     async update(_id, olds, news) {
-        return { ...news, status: await bringUp(news, removedKeys(olds.dynamicConfig, news.dynamicConfig)) };
+        const asked = news.rebirth?.generation ?? 0;
+        const restored = Math.max(asked, olds.restored ?? 0);
+        const removed = removedKeys(olds.dynamicConfig, news.dynamicConfig);
+        return { ...news, status: await bringUp(news, removed, asked > (olds.restored ?? 0)), restored };
     },
 };
 
-async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}): Promise<ClusterStatus> {
+/** What the running cluster is otherwise than asked for; nothing for one that cannot be asked now. */
+async function findDrift(state: PatroniStateInputs): Promise<string[]> {
+    const server = await readyServer(state.servers);
+    if (!server) return [];
+    return withSsh(server, async (ssh) => {
+        const members = await listMembers(ssh, state);
+        // Where a repository can bring it back, the loss of all data must show as a change.
+        if (state.rebirth !== undefined && !members.some(({ role }) => role === "leader")) return ["no leader"];
+        const held = await askAnyInstance<DynamicConfig>(ssh, state, "GET", "/config");
+        const added = Object.keys(addedParameters(state.dynamicConfig, held));
+        return [
+            ...differences(state.dynamicConfig, held),
+            ...added.map((name) => `postgresql.parameters.${name}`),
+            ...members.filter((member) => member.pending_restart).map(({ name }) => `${name} waits for a restart`),
+        ];
+    }).catch(() => []);
+}
+
+async function bringUp(
+    inputs: PatroniStateInputs,
+    removed: DynamicConfig = {},
+    restore = false,
+): Promise<ClusterStatus> {
     const server = await readyServer(inputs.servers);
     if (!server) {
         throw new Error(
@@ -64,28 +100,64 @@ async function bringUp(inputs: PatroniStateInputs, removed: DynamicConfig = {}):
         );
     }
     return withSsh(server, async (ssh) => {
-        const whole = () =>
-            waitFor<ClusterStatus>(`cluster ${inputs.cluster}`, 300, async () => {
-                const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
-                if (typeof members === "string") {
-                    return { waiting: members };
-                }
-                const found = summarise(members, inputs.instances.length);
-                return found.serving && found.redundant ? { done: found } : { waiting: JSON.stringify(members) };
-            });
+        const { rebirth } = inputs;
+        const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
+        const whole = () => untilWhole(ssh, inputs, bootstrap);
+        if (rebirth && restore) {
+            await startAnew(ssh, inputs, rebirth);
+        }
+        await bootstrap?.begin();
         // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not
         // answer yet gets it below.
-        await applyDynamicConfig(ssh, inputs, removed).catch(() => undefined);
+        const left = await applyDynamicConfig(ssh, inputs, removed).then(
+            () => ({}),
+            () => removed,
+        );
         await rollOutdated(ssh, inputs, whole);
         const status = await step(
             inputs.cluster,
             "waiting for a primary, its replicas and a synchronous standby",
             whole,
         );
-        await applyDynamicConfig(ssh, inputs);
+        await applyDynamicConfig(ssh, inputs, left);
         const restarts = await restartPending(restartable(ssh, inputs, whole));
         return restarts.length > 0 ? whole() : status;
     });
+}
+
+/** As long as a restore goes on it is waited for; without one the cluster has five minutes. */
+async function untilWhole(
+    ssh: SshConnection,
+    inputs: PatroniStateInputs,
+    bootstrap: BootstrapWatch | undefined,
+): Promise<ClusterStatus> {
+    let restoring: string | undefined;
+    const lostData = inputs.rebirth && new LostDataWatch(ssh, inputs, inputs.rebirth);
+    const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
+        const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
+        const found = typeof members === "string" ? undefined : summarise(members, inputs.instances.length);
+        if (found?.serving && found.redundant) {
+            return { done: found };
+        }
+        if (bootstrap && !found?.serving) {
+            await lostData?.look();
+            const before = restoring;
+            restoring = await bootstrap.look();
+            if (restoring !== undefined && restoring !== before) {
+                console.log(`${inputs.cluster}: ${restoring}`);
+            }
+        }
+        return { waiting: typeof members === "string" ? members : JSON.stringify(members) };
+    };
+    for (;;) {
+        try {
+            return await waitFor(`cluster ${inputs.cluster}`, 300, look);
+        } catch (error) {
+            if (restoring === undefined || error instanceof BootstrapError) {
+                throw error;
+            }
+        }
+    }
 }
 
 export function summarise(members: Member[], expected: number): ClusterStatus {
@@ -103,17 +175,18 @@ export function summarise(members: Member[], expected: number): ClusterStatus {
 async function applyDynamicConfig(
     ssh: SshConnection,
     inputs: PatroniStateInputs,
-    removed: DynamicConfig = {},
+    removed: DynamicConfig,
 ): Promise<void> {
     const { dynamicConfig, cluster } = inputs;
-    if (
-        differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config")).length === 0 &&
-        Object.keys(removed).length === 0
-    ) {
+    const held = await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config");
+    const added = addedParameters(dynamicConfig, held);
+    const isSame = differences(dynamicConfig, held).length === 0;
+    if (isSame && [added, removed].every((keys) => Object.keys(keys).length === 0)) {
         return;
     }
     await step(cluster, "applying the dynamic configuration", async () => {
-        await askAnyInstance(ssh, inputs, "PATCH", "/config", merge(dynamicConfig, removed));
+        const nulls = merge({ postgresql: { parameters: added } }, removed);
+        await askAnyInstance(ssh, inputs, "PATCH", "/config", merge(dynamicConfig, nulls));
         const left = differences(dynamicConfig, await askAnyInstance<DynamicConfig>(ssh, inputs, "GET", "/config"));
         if (left.length > 0) {
             throw new Error(`Patroni keeps other values than those asked for: ${left.join(", ")}`);
@@ -140,6 +213,18 @@ export function removedKeys(olds: DynamicConfig, news: DynamicConfig): DynamicCo
             return Object.keys(below).length === 0 ? [] : [[key, below]];
         }),
     );
+}
+
+/** PostgreSQL's parameters that nobody asked for, as nulls. Other keys, such as `pause`, are an operator's to set. */
+export function addedParameters(wanted: DynamicConfig, held: DynamicConfig): DynamicConfig {
+    const parameters = (config: DynamicConfig): DynamicConfig => {
+        const { postgresql } = config;
+        const found = isObject(postgresql) ? postgresql["parameters"] : undefined;
+        return isObject(found) ? found : {};
+    };
+    const asked = parameters(wanted);
+    const added = Object.keys(parameters(held)).filter((name) => !(name in asked));
+    return Object.fromEntries(added.map((name) => [name, null]));
 }
 
 const isObject = (value: unknown): value is DynamicConfig => typeof value === "object" && value !== null;

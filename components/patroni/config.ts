@@ -7,7 +7,12 @@ export interface PatroniConfigInput {
     cluster: string;
     etcdHosts: string[];
     dynamic: DynamicConfig;
+    /** Stanza of the WAL archive; undefined: nothing is archived. */
+    stanza?: string;
 }
+
+/** How a new database is made; the bootstrap of a stack with backups uses the same. */
+export const initdb = [{ encoding: "UTF8" }, { "locale-provider": "builtin" }, { locale: "C.UTF-8" }, "data-checksums"];
 
 /** Where the pod's Secrets and volumes are mounted; the image's scripts use the same. */
 export const paths = {
@@ -21,7 +26,7 @@ export const paths = {
  * patroni.yml without names, addresses and passwords, which come from the pod's environment. No secret may be in
  * it: it lives in a ConfigMap.
  */
-export function renderPatroniConfig({ cluster, etcdHosts, dynamic }: PatroniConfigInput): string {
+export function renderPatroniConfig({ cluster, etcdHosts, dynamic, stanza }: PatroniConfigInput): string {
     const own = { certfile: `${paths.tls}/tls.crt`, keyfile: `${paths.tls}/tls.key` };
     return stringify({
         scope: patroniScope(cluster),
@@ -45,7 +50,8 @@ export function renderPatroniConfig({ cluster, etcdHosts, dynamic }: PatroniConf
         },
         bootstrap: {
             dcs: dynamic,
-            initdb: [{ encoding: "UTF8" }, { "locale-provider": "builtin" }, { locale: "C.UTF-8" }, "data-checksums"],
+            ...(stanza === undefined ? {} : repositoryBootstrap),
+            initdb,
             post_bootstrap: "/usr/local/bin/post-bootstrap",
         },
         postgresql: {
@@ -66,7 +72,9 @@ export function renderPatroniConfig({ cluster, etcdHosts, dynamic }: PatroniConf
                 ssl_cert_file: `${paths.tls}/postgresql.crt`,
                 ssl_key_file: `${paths.tls}/postgresql.key`,
                 ssl_min_protocol_version: "TLSv1.2",
+                ...(stanza === undefined ? {} : archiving(stanza)),
             },
+            ...(stanza === undefined ? {} : replicas),
             pg_hba: [
                 "local all postgres peer",
                 "local replication postgres peer",
@@ -80,3 +88,29 @@ export function renderPatroniConfig({ cluster, etcdHosts, dynamic }: PatroniConf
         },
     });
 }
+
+/** The repository decides between a restore and a new database; a failure changes nothing and is tried again. */
+const repositoryBootstrap = {
+    method: "pgbackrest",
+    pgbackrest: {
+        command: "/usr/local/bin/bootstrap-cluster",
+        // pgBackRest has written what recovery needs; Patroni removes it when recovery has ended.
+        keep_existing_recovery_conf: true,
+        no_params: true,
+    },
+};
+
+/** Local, not dynamic: archive_mode needs a restart, which the new template brings anyway. */
+const archiving = (stanza: string) => ({
+    archive_mode: "on",
+    archive_command: `pgbackrest --stanza=${stanza} archive-push %p`,
+    // Bounds what the loss of everything costs.
+    archive_timeout: "60s",
+});
+
+const replicas = {
+    // A method that needs no leader could bring back older data under a name that is still trusted: never `no_leader`.
+    create_replica_methods: ["pgbackrest", "basebackup"],
+    pgbackrest: { command: "/usr/local/bin/clone-replica", keep_data: true, no_params: true },
+    recovery_conf: { restore_command: "/usr/local/bin/get-wal %f %p" },
+};

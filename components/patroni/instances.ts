@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { labels, ports } from "../naming";
 import { onePerNode, resources, restrictedContainer, restrictedPod, stayForever } from "../workload";
+import { agentContainer, backupEnvironment, backupMounts, backupVolumes } from "./instance-backup";
 import { paths } from "./config";
 import { metadata, type PatroniClusterArgs } from "./patroni-cluster";
 
@@ -53,7 +54,10 @@ export function createInstances(
                         affinity: onePerNode(podLabels),
                         tolerations: stayForever,
                         securityContext: restrictedPod(999),
-                        containers: [container(args, inputs)],
+                        containers: [
+                            container(args, inputs),
+                            ...(args.backup ? [agentContainer(args, args.backup)] : []),
+                        ],
                         volumes: [
                             { name: "config", configMap: { name: inputs.config.metadata.name } },
                             { name: "tls", secret: { secretName: inputs.tls.metadata.name, defaultMode: 0o440 } },
@@ -66,6 +70,7 @@ export function createInstances(
                             { name: "shared-memory", emptyDir: { medium: "Memory", sizeLimit: "512Mi" } },
                             { name: "socket", emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
                             { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
+                            ...(args.backup ? backupVolumes(args.backup) : []),
                         ],
                     },
                 },
@@ -105,6 +110,7 @@ function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes
             { name: "INSTANCE_ADDRESSES", value: inputs.instances.map(({ address }) => address).join(" ") },
             { name: "APP_USER", value: args.database.owner },
             { name: "APP_DATABASE", value: args.database.name },
+            ...(args.backup ? backupEnvironment(args.backup) : []),
         ],
         envFrom: [{ secretRef: { name: inputs.credentials.metadata.name } }],
         ports: [
@@ -124,6 +130,7 @@ function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes
             { name: "shared-memory", mountPath: "/dev/shm" },
             { name: "socket", mountPath: paths.socket },
             { name: "tmp", mountPath: "/tmp" },
+            ...(args.backup ? backupMounts : []),
         ],
     };
 }

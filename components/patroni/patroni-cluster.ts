@@ -5,8 +5,9 @@ import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
+import type { InstanceBackup } from "../pgbackrest/pgbackrest";
 import type { Timers } from "../recovery";
-import { inCluster, type Resources, type WorkloadContext } from "../workload";
+import { holdsData, inCluster, type Resources, type WorkloadContext } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -26,6 +27,8 @@ export interface PatroniClusterArgs {
     resources: Resources;
     timers: Timers;
     serviceCidr: string;
+    /** The repository; undefined: nothing is archived. */
+    backup?: InstanceBackup;
     etcd: { hosts: string[]; authority: CertificateAuthority; ready: pulumi.Resource };
     /** Names and addresses under which clients reach PostgreSQL: the certificate carries them. */
     serverNames: { dnsNames: string[]; ipAddresses: string[] };
@@ -57,7 +60,12 @@ export class PatroniCluster extends pulumi.ComponentResource {
         this.serverAuthority = tls.serverAuthority;
         this.patroniAuthority = tls.patroniAuthority;
         const render = (dynamic: DynamicConfig) =>
-            renderPatroniConfig({ cluster: args.cluster, etcdHosts: args.etcd.hosts, dynamic });
+            renderPatroniConfig({
+                cluster: args.cluster,
+                etcdHosts: args.etcd.hosts,
+                dynamic,
+                stanza: args.backup?.stanza,
+            });
         const config = new kubernetes.core.v1.ConfigMap(
             `${name}-config`,
             {
@@ -78,7 +86,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
                 credentials: credentials.secret,
                 ...tls.secrets,
             },
-            { ...object, dependsOn: [args.etcd.ready, ...services] },
+            { ...object, ...holdsData(args.context), dependsOn: [args.etcd.ready, ...services] },
         );
         this.registerOutputs({});
     }
@@ -209,6 +217,7 @@ function createServices(
     const instancePorts = [
         { name: "postgresql", port: ports.postgresql },
         { name: "patroni", port: ports.patroni },
+        ...(args.backup ? [{ name: "pgbackrest", port: ports.pgBackRest }] : []),
     ];
     const headless = new kubernetes.core.v1.Service(
         `${name}-headless`,

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import type { ClusterStatus } from "./cluster.step";
+import type { Rebirth } from "./rebirth";
 import type { DynamicConfig } from "./dynamic-config";
 
 export interface PatroniStateArgs {
@@ -13,6 +14,8 @@ export interface PatroniStateArgs {
     /** Changes when the pods' template does. */
     template: pulumi.Input<string>;
     machines: pulumi.Input<string>[];
+    /** How the cluster begins anew from its repository; undefined in a stack without backups. */
+    rebirth?: Rebirth;
 }
 
 /** The running cluster: its dynamic configuration as asked for, and what was seen of it last. */

@@ -44,22 +44,27 @@ async function check({ repository, machines, image }: RepositoryCheckInputs): Pr
     });
 }
 
+/** Four requests that take a second; pgBackRest itself would try for minutes. */
+const limitSeconds = 60;
+
 class ProbeError extends RemoteError {}
 
 /** A machine that does not answer is for other steps to complain about: another one tells the same. */
 async function probe(machine: MachineAccess, repository: KnownRepository, image: string): Promise<"passed" | Error> {
     const id = `postgres-ha-probe-${randomBytes(6).toString("hex")}`;
-    const command = `k3s ctr --namespace k8s.io run --rm --net-host ${image} ${id} /bin/bash`;
+    const probe = `/usr/bin/timeout --kill-after 5 ${limitSeconds} /bin/bash`;
+    const command = `k3s ctr --namespace k8s.io run --rm --net-host ${image} ${id} ${probe}`;
     try {
         const script = renderProbe(repository, id);
-        const { stdout, stderr } = await withSsh(machine, (ssh) =>
-            ssh.run(command, { stdin: script, allowFailure: true, timeoutSeconds: 180 }),
+        const { stdout, stderr, exitCode } = await withSsh(machine, (ssh) =>
+            ssh.run(command, { stdin: script, allowFailure: true, timeoutSeconds: limitSeconds + 30 }),
         );
         const output = stdout.trim();
         if (output === "passed") {
             return "passed";
         }
-        const reason = output === "" ? `the probe did not run: ${stderr.trim()}` : explainProbe(repository, output);
+        const said = exitCode === 124 ? `no end after ${limitSeconds} s` : stderr.trim();
+        const reason = output === "" ? `the probe did not run: ${said}` : explainProbe(repository, output);
         return new ProbeError(machine, "backup.repository", reason);
     } catch (error) {
         console.log(`${machine.name}: the repository cannot be tried from here: ${(error as Error).message}`);

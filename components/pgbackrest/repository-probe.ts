@@ -6,8 +6,8 @@ const folder = "postgres-ha-probe";
 /**
  * A script for bash's standard input, to run in the Patroni image: connects with curl, whose exit codes tell what is
  * wrong with address and certificate, then writes, reads and deletes an object with pgBackRest. It ends with `passed`
- * or with the name of the step that failed before what was said about it. Files lie in memory only. It leaves by itself:
- * the end of the input gets lost when it comes before `ctr run` knows its task.
+ * or with the name of the step that failed before what was said about it. It exits by itself: ctr does not always pass
+ * on that its input has ended. Files lie in memory only.
  */
 export function renderProbe(repository: KnownRepository, object: string): string {
     const { caCertificate } = repository;
@@ -45,7 +45,7 @@ run write put
 run read get </dev/null
 run delete repo repo-rm "$object" </dev/null
 echo passed
-exit 0
+exit
 `;
 }
 

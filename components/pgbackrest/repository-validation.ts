@@ -10,10 +10,10 @@ import {
     type S3RepositoryArgs,
 } from "./repository-args";
 
-/** Everything that is wrong with `backup.repository`. Whether the store can be reached is not known here. */
-export function repositoryProblems(args: RepositoryArgs, machines: MachinesArgs): Problem[] {
+/** Everything that is wrong with a repository, by default `backup.repository`. Whether it answers is not known here. */
+export function repositoryProblems(args: RepositoryArgs, machines: MachinesArgs, at = "backup.repository"): Problem[] {
     const problems: Problem[] = [];
-    const add: Add = (field, message) => problems.push({ path: ["backup.repository", ...field].join("."), message });
+    const add: Add = (field, message) => problems.push({ path: [at, ...field].join("."), message });
     commonProblems(args, add);
     if (args.provider === "docker") {
         dockerStoreProblems(args, machines, add);
@@ -25,7 +25,7 @@ export function repositoryProblems(args: RepositoryArgs, machines: MachinesArgs)
     return problems;
 }
 
-/** Names the field by its path below `backup.repository`. */
+/** Names the field by its path below the repository's. */
 type Add = (field: string[], message: string) => void;
 
 function commonProblems({ bucket, path }: RepositoryArgs, add: Add): void {

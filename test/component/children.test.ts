@@ -4,6 +4,16 @@ import { devStack, find, kind } from "./stack";
 
 /** The whole dev stack: kind, name and parent of every resource, in alphabetical order. */
 const expected = `
+BackupRunner postgres-backup < postgres
+BackupState postgres-backup-state < postgres
+Certificate postgres-etcd-member < postgres-etcd
+Certificate postgres-k3s-admin < postgres-k3s
+Certificate postgres-patroni-api < postgres-patroni
+Certificate postgres-patroni-etcd-client < postgres-patroni
+Certificate postgres-patroni-server < postgres-patroni
+Certificate postgres-pgbackrest-runner < postgres-pgbackrest
+Certificate postgres-pgbackrest-server < postgres-pgbackrest
+Certificate postgres-store-certificate < postgres-store
 CertificateAuthority postgres-etcd-ca < postgres-etcd
 CertificateAuthority postgres-k3s-client-ca < postgres-k3s
 CertificateAuthority postgres-k3s-etcd-peer-ca < postgres-k3s
@@ -12,16 +22,13 @@ CertificateAuthority postgres-k3s-request-header-ca < postgres-k3s
 CertificateAuthority postgres-k3s-server-ca < postgres-k3s
 CertificateAuthority postgres-patroni-api-ca < postgres-patroni
 CertificateAuthority postgres-patroni-ca < postgres-patroni
+CertificateAuthority postgres-pgbackrest-ca < postgres-pgbackrest
 CertificateAuthority postgres-store-ca < postgres-store
-Certificate postgres-etcd-member < postgres-etcd
-Certificate postgres-k3s-admin < postgres-k3s
-Certificate postgres-patroni-api < postgres-patroni
-Certificate postgres-patroni-etcd-client < postgres-patroni
-Certificate postgres-patroni-server < postgres-patroni
-Certificate postgres-store-certificate < postgres-store
 ConfigMap postgres-haproxy-config < postgres-haproxy
 ConfigMap postgres-patroni-config < postgres-patroni
+ConfigMap postgres-pgbackrest-restore < postgres-pgbackrest
 DaemonSet postgres-haproxy-proxies < postgres-haproxy
+Deployment postgres-backup-deployment < postgres-backup
 DockerMachine postgres-machines-machine-1 < postgres-machines
 DockerMachine postgres-machines-machine-2 < postgres-machines
 DockerMachine postgres-machines-machine-3 < postgres-machines
@@ -52,6 +59,10 @@ MachinePower postgres-machines-machine-3-power < postgres-machines
 MachinePower postgres-store-machine-power < postgres-store
 Namespace postgres-namespace < postgres
 Namespace postgres-proxy-namespace < postgres
+NetworkPolicies postgres-network < postgres
+NetworkPolicy postgres-network-default-deny < postgres-network
+NetworkPolicy postgres-network-etcd < postgres-network
+NetworkPolicy postgres-network-postgresql < postgres-network
 NodeImages postgres-images-machine-1 < postgres-images
 NodeImages postgres-images-machine-2 < postgres-images
 NodeImages postgres-images-machine-3 < postgres-images
@@ -59,6 +70,7 @@ ObjectStore postgres-store < postgres
 ObjectStoreServer postgres-store-server < postgres-store
 PatroniCluster postgres-patroni < postgres
 PatroniState postgres-state < postgres
+PgBackRest postgres-pgbackrest < postgres
 PodDisruptionBudget postgres-etcd-budget < postgres-etcd
 PodDisruptionBudget postgres-patroni-budget < postgres-patroni
 PostgresHA postgres < (none)
@@ -67,6 +79,7 @@ RandomPassword postgres-patroni-owner-password < postgres-patroni
 RandomPassword postgres-patroni-replication-password < postgres-patroni
 RandomPassword postgres-patroni-rewind-password < postgres-patroni
 RandomPassword postgres-patroni-superuser-password < postgres-patroni
+RandomPassword postgres-pgbackrest-passphrase < postgres-pgbackrest
 RandomPassword postgres-store-access-key-id < postgres-store
 RandomPassword postgres-store-secret-access-key < postgres-store
 RepositoryCheck postgres-repository-check < postgres
@@ -76,6 +89,11 @@ Secret postgres-etcd-tls < postgres-etcd
 Secret postgres-patroni-credentials < postgres-patroni
 Secret postgres-patroni-etcd-client < postgres-patroni
 Secret postgres-patroni-tls < postgres-patroni
+Secret postgres-pgbackrest-backup-runner-tls < postgres-pgbackrest
+Secret postgres-pgbackrest-pgbackrest-tls < postgres-pgbackrest
+Secret postgres-pgbackrest-runner-settings < postgres-pgbackrest
+Secret postgres-pgbackrest-settings < postgres-pgbackrest
+Service postgres-backup-service < postgres-backup
 Service postgres-etcd-0 < postgres-etcd
 Service postgres-etcd-1 < postgres-etcd
 Service postgres-etcd-2 < postgres-etcd
@@ -127,11 +145,14 @@ describe("the resources of the dev stack", () => {
             "postgresha:etcd:EtcdCluster",
             "postgresha:haproxy:Haproxy",
             "postgresha:images:Images",
+            "postgresha:index:NetworkPolicies",
             "postgresha:index:PostgresHA",
             "postgresha:k3s:K3sCluster",
             "postgresha:machines:DockerMachines",
             "postgresha:objectStore:ObjectStore",
             "postgresha:patroni:PatroniCluster",
+            "postgresha:pgbackrest:BackupRunner",
+            "postgresha:pgbackrest:PgBackRest",
         ]);
     });
 

@@ -14,6 +14,8 @@ interface Metadata {
 const metadata = ({ inputs }: Recorded): Metadata => inputs["metadata"] as Metadata;
 const serviceSpec = ({ inputs }: Recorded) => inputs["spec"] as types.output.core.v1.ServiceSpec;
 
+const components = ["etcd", "postgresql", "haproxy", "pgbackrest", "backup-runner", "network"];
+
 describe("the Kubernetes objects of the dev stack", () => {
     let resources: Recorded[];
     before(async () => ({ resources } = await devStack()));
@@ -26,16 +28,25 @@ describe("the Kubernetes objects of the dev stack", () => {
         assert.deepEqual(names.sort(), [
             "ConfigMap postgres-proxy/postgres-haproxy",
             "ConfigMap postgres/postgres-patroni",
+            "ConfigMap postgres/postgres-restore",
             "DaemonSet postgres-proxy/postgres-haproxy",
+            "Deployment postgres/postgres-backup",
             "Namespace postgres",
             "Namespace postgres-proxy",
+            "NetworkPolicy postgres/postgres-default-deny",
+            "NetworkPolicy postgres/postgres-etcd",
+            "NetworkPolicy postgres/postgres-postgresql",
             "PodDisruptionBudget postgres/postgres",
             "PodDisruptionBudget postgres/postgres-etcd",
             "Role postgres/postgres-etcd",
             "RoleBinding postgres/postgres-etcd",
+            "Secret postgres/postgres-backup-runner",
+            "Secret postgres/postgres-backup-runner-tls",
             "Secret postgres/postgres-credentials",
             "Secret postgres/postgres-etcd-client",
             "Secret postgres/postgres-etcd-tls",
+            "Secret postgres/postgres-pgbackrest",
+            "Secret postgres/postgres-pgbackrest-tls",
             "Secret postgres/postgres-tls",
             "Service postgres-proxy/postgres-ro",
             "Service postgres-proxy/postgres-rw",
@@ -43,6 +54,7 @@ describe("the Kubernetes objects of the dev stack", () => {
             "Service postgres/postgres-0",
             "Service postgres/postgres-1",
             "Service postgres/postgres-2",
+            "Service postgres/postgres-backup",
             "Service postgres/postgres-etcd",
             "Service postgres/postgres-etcd-0",
             "Service postgres/postgres-etcd-1",
@@ -58,7 +70,7 @@ describe("the Kubernetes objects of the dev stack", () => {
             const { labels } = metadata(object);
             assert.equal(labels["app.kubernetes.io/instance"], "postgres", object.name);
             assert.equal(labels["app.kubernetes.io/part-of"], "postgres-ha", object.name);
-            assert.ok(["etcd", "postgresql", "haproxy"].includes(labels["app.kubernetes.io/name"] ?? ""), object.name);
+            assert.ok(components.includes(labels["app.kubernetes.io/name"] ?? ""), object.name);
         }
     });
 
@@ -94,6 +106,7 @@ describe("the Kubernetes objects of the dev stack", () => {
                 ports: [
                     { name: "postgresql", port: 5432 },
                     { name: "patroni", port: 8008 },
+                    { name: "pgbackrest", port: 8432 },
                 ],
             });
         }

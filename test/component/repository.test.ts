@@ -122,7 +122,7 @@ describe("a stack whose bucket exists", () => {
 
     it("makes no store, and checks the bucket all the same", () => {
         assert.deepEqual(
-            names(resources).filter((name) => name.includes("store")),
+            names(resources).filter((name) => name.startsWith("postgres-store")),
             [],
         );
         const { inputs } = find(resources, "RepositoryCheck", "postgres-repository-check");
@@ -144,11 +144,11 @@ describe("a stack whose bucket exists", () => {
 });
 
 describe("a stack without backups", () => {
-    it("has neither store nor check", async () => {
+    it("has neither store nor check nor runner", async () => {
         const { backup: _, ...args } = devArguments();
         const { resources } = await deployPostgres(args);
         assert.deepEqual(
-            names(resources).filter((name) => /store|repository/.test(name)),
+            names(resources).filter((name) => /-store|repository|backup|pgbackrest/.test(name)),
             [],
         );
         find(resources, "StatefulSet", "postgres-patroni-instances");

@@ -20,8 +20,8 @@ describe("secrets of the dev stack", () => {
     it("are all known to this test: passwords, tokens and private keys", () => {
         const kinds = ["RandomPassword", "CertificateAuthority", "Certificate", "SigningKey", "KeyPair"];
         const count = (wanted: string) => resources.filter((resource) => kind(resource) === wanted).length;
-        assert.deepEqual(kinds.map(count), [7, 9, 6, 1, 5]);
-        assert.equal(secrets.length, 28);
+        assert.deepEqual(kinds.map(count), [8, 10, 8, 1, 5]);
+        assert.equal(secrets.length, 32);
     });
 
     it("travel marked as secret, wherever they go", () => {
@@ -72,15 +72,18 @@ describe("secrets of the dev stack", () => {
     it("reach pods only through Secrets", () => {
         const holders = objects(resources).filter(({ inputs }) => leaks(inputs, secrets, "").length > 0);
         assert.deepEqual([...new Set(holders.map(kind))], ["Secret"]);
-        assert.equal(holders.length, 4);
+        assert.equal(holders.length, 8);
     });
 
-    it("of the outputs are marked: connection strings and kubeconfig, and not the public certificate", async () => {
+    it("of the outputs are marked: connection strings, kubeconfig and passphrase, and not the public certificate", async () => {
         const outputs = stackOutputs(postgres);
         assert.equal(await pulumi.isSecret(outputs.connectionString), true);
         assert.equal(await pulumi.isSecret(outputs.readOnlyConnectionString), true);
         assert.equal(await pulumi.isSecret(outputs.kubeconfig), true);
         assert.equal(await pulumi.isSecret(outputs.caCertificate), false);
+        assert.ok(outputs.backup);
+        assert.equal(await pulumi.isSecret(outputs.backup.passphrase), true);
+        assert.equal(await pulumi.isSecret(outputs.backup.latestRecoverableTime), false);
     });
 });
 
@@ -117,7 +120,7 @@ describe("the outputs of the dev stack", () => {
         });
     });
 
-    it("are the six names of the contract", () => {
+    it("are the seven names of the contract", () => {
         assert.deepEqual(Object.keys(stackOutputs(postgres)), [
             "connectionString",
             "readOnlyConnectionString",
@@ -125,6 +128,7 @@ describe("the outputs of the dev stack", () => {
             "endpoints",
             "kubeconfig",
             "status",
+            "backup",
         ]);
     });
 });

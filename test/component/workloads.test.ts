@@ -18,15 +18,17 @@ describe("the workloads of the dev stack", () => {
     const all = () => [etcd(), postgresql(), haproxy()];
     const stateful = () => [etcd(), postgresql()];
 
-    it("have one container each, of an image with a digest for a tag that is never pulled anew", () => {
+    it("have one container each, PostgreSQL its backup agent beside it, of an image with a digest for a tag that is never pulled anew", () => {
         for (const [name, set] of [
             ["etcd", etcd()],
             ["patroni", postgresql()],
             ["haproxy", haproxy()],
         ] as const) {
-            assert.equal(podOf(set).containers.length, 1);
-            assert.match(containerOf(set).image, new RegExp(`^docker\\.io/postgres-ha/${name}:[0-9a-f]{16}$`));
-            assert.equal(containerOf(set).imagePullPolicy, "IfNotPresent");
+            assert.equal(podOf(set).containers.length, name === "patroni" ? 2 : 1);
+            for (const { image, imagePullPolicy } of podOf(set).containers) {
+                assert.match(image, new RegExp(`^docker\\.io/postgres-ha/${name}:[0-9a-f]{16}$`));
+                assert.equal(imagePullPolicy, "IfNotPresent");
+            }
         }
     });
 
@@ -185,7 +187,7 @@ describe("the workloads of the dev stack", () => {
                 ...podOf(set).volumes.map(({ name }) => name),
                 ...(set.spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata.name),
             ];
-            const mounted = containerOf(set).volumeMounts.map(({ name }) => name);
+            const mounted = podOf(set).containers.flatMap(({ volumeMounts }) => volumeMounts.map(({ name }) => name));
             assert.deepEqual([...new Set(mounted)].sort(), [...volumes].sort());
             for (const { secret, configMap } of podOf(set).volumes) {
                 assert.ok(!secret || names("Secret").includes(secret.secretName), secret?.secretName);

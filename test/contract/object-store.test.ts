@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { artifact, type Artifact } from "../../components/artifacts";
@@ -22,6 +22,7 @@ const credentials = { accessKeyId: "contractkey", secretAccessKey: "contractsecr
 describe("the object store and the probe of a repository", function () {
     this.timeout(120_000);
     const container = `postgres-ha-contract-store-${process.pid}`;
+    const earlierFolder = process.env["POSTGRES_HA_ARTIFACTS"];
     let directory = "";
     let authority: Pem;
 
@@ -30,7 +31,8 @@ describe("the object store and the probe of a repository", function () {
             console.log(`      skipped: ${why}`);
             this.skip();
         };
-        process.env["POSTGRES_HA_ARTIFACTS"] ??= (await findToolchain({ objectStore: true }))?.artifacts;
+        const folder = earlierFolder ?? (await findToolchain({ objectStore: true }))?.artifacts;
+        if (folder !== undefined) process.env["POSTGRES_HA_ARTIFACTS"] = folder;
         const { reference } = image("patroni");
         if (docker(["image", "inspect", reference]).status !== 0) {
             return skip(`the image ${reference} is not on this host; make up builds it`);
@@ -44,12 +46,15 @@ describe("the object store and the probe of a repository", function () {
     });
 
     after(() => {
+        if (earlierFolder === undefined) delete process.env["POSTGRES_HA_ARTIFACTS"];
         docker(["rm", "--force", container]);
         if (directory !== "") rmSync(directory, { recursive: true });
     });
 
     async function startStore(reference: string, binary: Artifact): Promise<void> {
         directory = mkdtempSync(join(tmpdir(), "postgres-ha-contract-store-"));
+        // The server runs as another user inside.
+        chmodSync(directory, 0o755);
         authority = await makeAuthority({ commonName: "object store CA" }, 1);
         await certificate("good", ["127.0.0.1"]);
         await certificate("old", ["127.0.0.1"], -0.01);
@@ -111,7 +116,22 @@ describe("the object store and the probe of a repository", function () {
     it("makes the bucket once and leaves it when asked again", () => {
         const request = renderBucketRequest("127.0.0.1", "backups", credentials);
         const ask = () =>
-            docker(["exec", "-i", container, "curl", "--retry-all-errors", "--retry", "9", "-K", "-"], request);
+            docker(
+                [
+                    "exec",
+                    "-i",
+                    container,
+                    "curl",
+                    "--retry-all-errors",
+                    "--retry",
+                    "20",
+                    "--retry-delay",
+                    "1",
+                    "--config",
+                    "-",
+                ],
+                request,
+            );
         assert.match(ask().stdout, /\n200$/);
         assert.match(ask().stdout, /BucketAlreadyOwnedByYou[^]*\n409$/);
     });

@@ -4,6 +4,8 @@ import { useCluster } from "./support";
 
 const secretOutputs = ["connectionString", "readOnlyConnectionString", "kubeconfig"];
 const plainOutputs = ["caCertificate", "endpoints", "status"];
+/** Plain but for the passphrase in it. */
+const mixedOutputs = ["backup"];
 
 describe("stack outputs", () => {
     const cluster = useCluster();
@@ -15,7 +17,10 @@ describe("stack outputs", () => {
     };
 
     it("are exactly those of the contract", async () => {
-        assert.deepEqual(Object.keys(await outputs()).sort(), [...secretOutputs, ...plainOutputs].sort());
+        assert.deepEqual(
+            Object.keys(await outputs()).sort(),
+            [...secretOutputs, ...plainOutputs, ...mixedOutputs].sort(),
+        );
     });
 
     it("hide what gives access unless secrets are asked for", async () => {
@@ -28,6 +33,14 @@ describe("stack outputs", () => {
         for (const name of plainOutputs) {
             assert.deepEqual(hidden[name], shown[name], name);
         }
+    });
+
+    it("say where the backups are, and hide their passphrase", async () => {
+        const { backup } = (await outputs()) as { backup: Record<string, string> };
+        assert.equal(backup["passphrase"], "[secret]");
+        assert.equal(backup["stanza"], "postgres");
+        assert.match(backup["repository"] ?? "", /^s3:\/\/backups\/dev\/postgres at [\d.]+:\d+$/);
+        assert.ok(!Number.isNaN(Date.parse(backup["latestRecoverableTime"] ?? "")), backup["latestRecoverableTime"]);
     });
 
     it("name every machine as an entry, with the certificate checked in full", async () => {

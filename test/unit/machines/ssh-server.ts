@@ -3,10 +3,11 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { Server, utils, type Connection, type ServerConfig } from "ssh2";
 import type { MachineAccess } from "../../../components/machines/machine";
+import { generateKeyPair } from "../../../components/machines/key-pair.step";
 
 /** A machine for tests: an SSH server in this process whose commands run in a real shell on this host. */
 export class TestMachine {
-    readonly login = utils.generateKeyPairSync("ed25519");
+    readonly login = generateKeyPair("login");
     readonly hostKey: { private: string; public: string };
     private readonly connections = new Set<Connection>();
     private readonly server: Server;
@@ -19,9 +20,7 @@ export class TestMachine {
 
     constructor(hostKeyType: "ed25519" | "rsa" = "ed25519", algorithms?: ServerConfig["algorithms"]) {
         this.hostKey =
-            hostKeyType === "rsa"
-                ? utils.generateKeyPairSync("rsa", { bits: 2048 })
-                : utils.generateKeyPairSync("ed25519");
+            hostKeyType === "rsa" ? utils.generateKeyPairSync("rsa", { bits: 2048 }) : generateKeyPair("host");
         this.server = new Server({ hostKeys: [this.hostKey.private], algorithms }, (client) => this.serve(client));
     }
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { utils } from "ssh2";
-import { provider as keyPairStep } from "../../../components/machines/key-pair.step";
+import { generateKeyPair, provider as keyPairStep } from "../../../components/machines/key-pair.step";
 import type { MachineAccess } from "../../../components/machines/machine";
 import { RemoteError, SshConnection, withSsh } from "../../../components/machines/ssh";
 import { TestMachine } from "./ssh-server";
@@ -30,7 +30,7 @@ describe("a connection to a machine", () => {
     });
 
     it("is refused to a host with another key, at once, with the command to check it", async () => {
-        const other = utils.generateKeyPairSync("ed25519").public;
+        const other = generateKeyPair("other").public;
         const access = machine.access({ hostKey: other });
         const begin = Date.now();
         const { message } = await refusal(access, 8);
@@ -50,7 +50,7 @@ describe("a connection to a machine", () => {
 
     it("is refused with another login key, at once, naming the user and the command to check it", async () => {
         const begin = Date.now();
-        const access = machine.access({ privateKey: utils.generateKeyPairSync("ed25519").private });
+        const access = machine.access({ privateKey: generateKeyPair("other").private });
         const { message } = await refusal(access, 8);
         assert.ok(Date.now() - begin < 4000, "a wrong key does not become right by waiting");
         assert.equal(
@@ -83,6 +83,13 @@ describe("a connection to a machine", () => {
         await late.start(access.ssh.port);
         assert.equal((await opening).exitCode, 0);
         late.stop();
+    });
+
+    it("never gets a key that it cannot read, as ssh2 makes one now and then", () => {
+        const unreadable = Array.from({ length: 600 }, () => utils.parseKey(generateKeyPair("many").private)).filter(
+            (parsed) => parsed instanceof Error,
+        );
+        assert.deepEqual(unreadable, []);
     });
 
     it("works with the key pairs the stack makes", async () => {

@@ -6,7 +6,7 @@ import { artifactsKey } from "../../../offline/artifacts";
 import { Cache, type PartKey } from "../../../offline/cache";
 import { hostArchitecture } from "../../../offline/platform";
 import { setSilent } from "../../../offline/progress";
-import { engineKey, etcdKey, k3sKey } from "../../../offline/stand-ins";
+import { engineKey, etcdKey, k3sKey, versitygwKey } from "../../../offline/stand-ins";
 import { findToolchain, findUsableToolchain } from "../../../offline/toolchain";
 import { temporaryDirectory } from "./release-server";
 
@@ -67,6 +67,20 @@ describe("tools that are there already", () => {
         mkdirSync(join(newer, "home", "plugins"), { recursive: true });
         const link = join(toolchain.environment["PULUMI_HOME"] ?? "", "plugins");
         assert.equal(realpathSync(link), realpathSync(join(newer, "home", "plugins")));
+    });
+
+    it("are complete only with the object store's server when the stack makes one", async () => {
+        await make(engineKey(architecture));
+        const parts = { k3s: await make(k3sKey(architecture)), etcd: await make(etcdKey(architecture)) };
+        await make(artifactsKey(parts, architecture));
+        const withStore = { ...options(), objectStore: true };
+        assert.equal(await findToolchain(withStore), undefined);
+        const versitygw = await make(versitygwKey(architecture));
+        const artifacts = await make(artifactsKey({ ...parts, versitygw }, architecture));
+        const toolchain = await findToolchain(withStore);
+        assert.equal(toolchain?.artifacts, artifacts);
+        assert.equal(toolchain.origins.versitygw, "offline");
+        assert.equal((await findToolchain(options()))?.origins.versitygw, undefined);
     });
 
     it("are not made up when nothing usable exists, and nothing is built", async () => {

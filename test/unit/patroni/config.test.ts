@@ -149,3 +149,44 @@ describe("patroni.yml", () => {
         assert.equal(config.postgresql["bin_dir"], `/usr/lib/postgresql/${versions.postgresql}/bin`);
     });
 });
+
+describe("patroni.yml of a stack with backups", () => {
+    const without = config;
+    const withBackups = parse(
+        renderPatroniConfig({ cluster: "postgres", etcdHosts, dynamic, stanza: "orders" }),
+    ) as typeof config & { bootstrap: Record<string, unknown> };
+
+    it("lets the repository decide between a restore and a new database", () => {
+        assert.equal(withBackups.bootstrap["method"], "pgbackrest");
+        assert.deepEqual(withBackups.bootstrap["pgbackrest"], {
+            command: "/usr/local/bin/bootstrap-cluster",
+            keep_existing_recovery_conf: true,
+            no_params: true,
+        });
+    });
+
+    it("archives every segment, at the latest after a minute", () => {
+        const { archive_mode, archive_command, archive_timeout } = withBackups.postgresql.parameters;
+        assert.deepEqual(
+            [archive_mode, archive_command, archive_timeout],
+            ["on", "pgbackrest --stanza=orders archive-push %p", "60s"],
+        );
+    });
+
+    it("makes replicas from the repository or the primary, and never without a leader", () => {
+        assert.deepEqual(withBackups.postgresql["create_replica_methods"], ["pgbackrest", "basebackup"]);
+        assert.ok(!JSON.stringify(withBackups).includes("no_leader"));
+    });
+
+    it("differs in nothing else from one without", () => {
+        const {
+            archive_mode: _a,
+            archive_command: _b,
+            archive_timeout: _c,
+            ...parameters
+        } = withBackups.postgresql.parameters as Record<string, string>;
+        const { create_replica_methods: _d, pgbackrest: _e, recovery_conf: _f, ...postgresql } = withBackups.postgresql;
+        const { method: _g, pgbackrest: _h, ...bootstrap } = withBackups.bootstrap;
+        assert.deepEqual({ ...withBackups, bootstrap, postgresql: { ...postgresql, parameters } }, without);
+    });
+});

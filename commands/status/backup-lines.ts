@@ -1,0 +1,76 @@
+import type { ArchiveStatus, RunnerStatus } from "../../components/pgbackrest/runner-api";
+import type { BackupStatus } from "./backup";
+
+/** Older than this the archive is behind: `archive_timeout` and the push of a segment. */
+const archiveAgeSeconds = 120;
+
+export const age = (from: string | null | undefined, now: string): string => {
+    if (!from) {
+        return "never";
+    }
+    const seconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(from)) / 1000));
+    if (seconds < 120) return `${seconds} s ago`;
+    if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
+    return seconds < 172_800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} days ago`;
+};
+
+/** `archived`, `backed up` and `restore-tested`, each with when and what is wrong. Empty in a stack without backups. */
+export function backupLines(status: BackupStatus): string[] {
+    if (status === undefined) {
+        return [];
+    }
+    if ("silent" in status) {
+        return [`backups    not known  the runner does not answer: ${status.problem}`];
+    }
+    return [
+        `archived   ${archived(status)}`,
+        `backed up  ${backedUp(status)}`,
+        `restore-tested  ${restoreTested(status)}`,
+    ];
+}
+
+function archived(status: RunnerStatus): string {
+    const { archive, now } = status;
+    if (status.reachable === false) {
+        return `no  ${status.problem}; last seen ${age(archive?.archivedAt, now)}`;
+    }
+    if (!archive?.newest) {
+        return "no  nothing has been archived yet";
+    }
+    const isLate = Date.parse(now) - Date.parse(archive.archivedAt ?? "") > archiveAgeSeconds * 1000;
+    const behind = (archive.segmentsBehind ?? 0) > 2 ? `, ${archive.segmentsBehind} segments behind` : "";
+    return `${isLate ? "late" : "yes"}  ${age(archive.archivedAt, now)}${behind}, ${gaps(archive)}`;
+}
+
+const gaps = ({ gaps: found }: ArchiveStatus): string =>
+    found.length === 0
+        ? "no gap"
+        : `GAP: ${found
+              .slice(0, 3)
+              .map(({ from, to, segments }) => (segments === 1 ? from : `${from} to ${to} (${segments})`))
+              .join(", ")} missing; earlier backups cannot be rolled past it`;
+
+function backedUp({ backups, running, lastJob, now }: RunnerStatus): string {
+    const last = backups.at(-1);
+    const full = backups.filter(({ type }) => type === "full").at(-1);
+    const made = last
+        ? `yes  ${age(last.finishedAt, now)} (${last.type}), full ${age(full?.finishedAt, now)}`
+        : "no  the first backup is not done";
+    const share = running?.totalBytes ? ` ${Math.round((100 * (running.doneBytes ?? 0)) / running.totalBytes)} %` : "";
+    const going = running ? `; ${running.job} ${running.type ?? ""} runs${share}: ${running.reason}` : "";
+    const failed =
+        !running && lastJob?.job === "backup" && !lastJob.ok
+            ? `; the last attempt failed ${age(lastJob.finishedAt, now)}: ${lastJob.message}`
+            : "";
+    return `${made}${going}${failed}`;
+}
+
+function restoreTested({ restoreTest, now, latestRecoverableTime }: RunnerStatus): string {
+    if (restoreTest?.failedAt) {
+        return `FAILED ${age(restoreTest.failedAt, now)}: ${restoreTest.message}`;
+    }
+    const recoverable = `data recoverable up to ${latestRecoverableTime ?? "(nothing yet)"}`;
+    return restoreTest?.passedAt
+        ? `yes  ${age(restoreTest.passedAt, now)}, proven up to ${restoreTest.recoverableUntil}; ${recoverable}`
+        : `not yet; ${recoverable}`;
+}

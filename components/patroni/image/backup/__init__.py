@@ -1,0 +1,1 @@
+"""Backup and recovery with pgBackRest: bootstrap decision, archive watch, runner, restore test."""

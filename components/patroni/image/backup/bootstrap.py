@@ -1,0 +1,130 @@
+"""
+Makes the data directory of the first instance of a cluster that has no data anywhere. Patroni lets one instance run
+this at a time. The repository decides: it has backups, and the cluster is restored; it is provably empty, and the
+cluster is made new; anything else ends with one line and changes nothing.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+
+from . import contents, pgbackrest, restore_request
+
+DATA = os.environ.get("PGDATA_PATH", "/data/pgdata")
+REPORT = os.environ.get("BOOTSTRAP_REPORT", "/data/bootstrap.json")
+# As Patroni's own bootstrap in a stack without backups (config.ts hands them over).
+INITDB_OPTIONS = json.loads(os.environ.get("INITDB_OPTIONS", "[]"))
+
+
+class Refused(Exception):
+    """Nothing was changed; the text says why and what to do."""
+
+
+def say(phase: str, message: str) -> None:
+    """To the log, and to a file that `pulumi up` reads."""
+    print(f"bootstrap: {message}", flush=True)
+    with open(f"{REPORT}.new", "w", encoding="utf8") as file:
+        json.dump({"phase": phase, "message": message, "at": datetime.now(timezone.utc).isoformat()}, file)
+    os.replace(f"{REPORT}.new", REPORT)
+
+
+# Longer than a back-off of Kubernetes would be: what was mended meanwhile is taken up soon.
+PATIENCE_SECONDS = float(os.environ.get("BOOTSTRAP_PATIENCE", "300"))
+RETRY_SECONDS = 10
+
+
+def main() -> int:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            decide()
+            return 0
+        except (Refused, pgbackrest.PgBackRestError) as error:
+            say("failed", f"nothing was initialised: {error}")
+        if time.monotonic() > end:
+            return 1
+        time.sleep(RETRY_SECONDS)
+
+
+def decide() -> None:
+    say("looking", "looking into the repository")
+    own = contents.look()
+    request = restore_request.read()
+    if request and request["generation"] > own.restored_generation:
+        restore_requested(request, own)
+    elif own.kind == "backups":
+        restore(["--type=default"])
+    elif own.kind == "wal-only":
+        raise Refused(
+            f"the repository holds WAL of stanza {pgbackrest.STANZA} but no backup, so nothing can be restored, and a "
+            "new database must not write among it. Choose another `backup.repository.path`, or remove what is there"
+        )
+    else:
+        initialise(own)
+
+
+def restore_requested(request: dict, own: contents.Contents) -> None:
+    if not request.get("source"):
+        if own.kind != "backups":
+            raise Refused(
+                "`restore` asks for a restore, but this stack's repository holds no backup; name the repository to "
+                "restore in `restore.from`, or remove `restore`"
+            )
+        restore(request["options"])
+        return
+    if own.kind not in ("empty", "description-only"):
+        raise Refused(
+            "`restore.from` would write another database among this stack's own backups; choose another "
+            "`backup.repository.path` for the clone"
+        )
+    stanza = request["source"]["stanza"]
+    if contents.look(pgbackrest.SOURCE, stanza).kind != "backups":
+        raise Refused(f"the repository of `restore.from` holds no backup of stanza {stanza}")
+    restore(request["options"], config=pgbackrest.SOURCE, stanza=stanza)
+    describe_stanza(own)
+
+
+def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None = None) -> None:
+    newest = pgbackrest.info(config, stanza)["backup"][-1]
+    size = newest["info"]["size"]
+    free = shutil.disk_usage(os.path.dirname(DATA)).free
+    if free < size * 1.1:
+        raise Refused(
+            f"a restore needs {size // 2**20} MiB, {free // 2**20} MiB are free on the data volume; an earlier data "
+            f"directory may lie there: see docs/runbooks/restore-in-place.md"
+        )
+    if not os.path.exists(f"{DATA}/global/pg_control"):
+        # Of an attempt that was broken off: pg_control comes last.
+        shutil.rmtree(DATA, ignore_errors=True)
+    say("restoring", f"restoring stanza {stanza or pgbackrest.STANZA} ({size // 2**20} MiB): {' '.join(options)}")
+    pgbackrest.stream("restore", f"--pg1-path={DATA}", *options, config=config, stanza=stanza)
+    say("recovering", "restored; PostgreSQL replays the WAL archive")
+
+
+def initialise(own: contents.Contents) -> None:
+    say("initialising", "the repository is empty: making a new database")
+    # Patroni sets the superuser's password afterwards, as it does after a restore.
+    subprocess.run(["initdb", "--pgdata", DATA, *INITDB_OPTIONS, "--username=postgres"], check=True)
+    try:
+        # Before PostgreSQL has ever started: it is also the proof that the repository can be written.
+        describe_stanza(own)
+    except pgbackrest.PgBackRestError:
+        shutil.rmtree(DATA)
+        raise
+    say("initialised", "a new database was made; PostgreSQL starts")
+
+
+def describe_stanza(own: contents.Contents) -> None:
+    """A description alone, without a backup or a segment, is left by a start that was broken off."""
+    if own.kind == "description-only":
+        for folder in ("backup", "archive"):
+            pgbackrest.run("repo-rm", "--recurse", f"{folder}/{pgbackrest.STANZA}")
+    pgbackrest.run("stanza-create", "--no-online", f"--pg1-path={DATA}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""
+Restores the newest backup and all archived WAL into a throwaway instance that nobody can reach, checks every page's
+structure and the canary row, and removes it again. A backup that was never restored does not count.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from datetime import datetime, timezone
+
+import psycopg2
+
+from . import pgbackrest
+
+ROOT = os.environ.get("SCRATCH", "/scratch")
+DATA = f"{ROOT}/pgdata"
+RECOVERY_SECONDS = 6 * 3600
+
+# Its own settings: those of the backup name files of the instance it came from.
+SETTINGS = f"""
+listen_addresses = ''
+unix_socket_directories = '{ROOT}'
+hba_file = '{ROOT}/pg_hba.conf'
+data_directory = '{DATA}'
+archive_mode = off
+shared_buffers = 64MB
+max_connections = 20
+# Then its limits may be lower than those of the primary.
+hot_standby = off
+autovacuum = off
+fsync = off
+"""
+
+
+class TestFailed(Exception):
+    pass
+
+
+def run() -> dict:
+    """What was restored and up to when; raises when anything is not as it must be."""
+    begin = time.time()
+    clear()
+    label = pgbackrest.info()["backup"][-1]["label"]
+    try:
+        # `--set` and all WAL that is there: the newest state that could be recovered now.
+        options = [f"--set={label}", "--archive-mode=off", f"--tablespace-map-all={ROOT}/tablespaces"]
+        pgbackrest.stream("restore", f"--pg1-path={DATA}", "--type=default", *options)
+        with start() as server:
+            try:
+                wait_until_open(server)
+                check_structure()
+                canary = read_canary()
+            finally:
+                server.send_signal(signal.SIGQUIT)
+    finally:
+        clear()
+    passed = datetime.now(timezone.utc)
+    pgbackrest.run(
+        "annotate",
+        f"--set={label}",
+        f"--annotation=restore-tested={iso(passed)}",
+        f"--annotation=recoverable-until={iso(canary)}",
+    )
+    return {
+        "backup": label,
+        "passedAt": iso(passed),
+        "recoverableUntil": iso(canary),
+        "seconds": round(time.time() - begin, 1),
+    }
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def start() -> subprocess.Popen:
+    with open(f"{ROOT}/pg_hba.conf", "w", encoding="utf8") as file:
+        file.write("local all all trust\n")
+    with open(f"{ROOT}/postgresql.conf", "w", encoding="utf8") as file:
+        file.write(SETTINGS)
+    with open(f"{ROOT}/log", "w", encoding="utf8") as log:
+        return subprocess.Popen(
+            ["postgres", "-D", DATA, "-c", f"config_file={ROOT}/postgresql.conf"], stdout=log, stderr=log
+        )
+
+
+def wait_until_open(server: subprocess.Popen) -> None:
+    """Open means recovered to the end of the archive: `hot_standby` is off."""
+    end = time.time() + RECOVERY_SECONDS
+    while time.time() < end and server.poll() is None:
+        if subprocess.run(["pg_isready", "--quiet", "--host", ROOT], check=False).returncode == 0:
+            return
+        time.sleep(0.5)
+    raise TestFailed(f"the restored copy does not start: {last_line()}")
+
+
+def last_line() -> str:
+    with open(f"{ROOT}/log", encoding="utf8", errors="replace") as file:
+        lines = [line.strip() for line in file if "FATAL" in line or "PANIC" in line or "LOG" in line]
+    fatal = [line for line in lines if "FATAL" in line or "PANIC" in line]
+    return (fatal or lines or ["no log"])[-1]
+
+
+def check_structure() -> None:
+    """Heaps and B-trees of every database."""
+    arguments = ["pg_amcheck", "--all", "--install-missing", "--host", ROOT, "--username", "postgres"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        words = " ".join((done.stdout + done.stderr).split())
+        raise TestFailed(f"pg_amcheck found damage in the restored copy: {words[:300]}")
+
+
+def read_canary() -> datetime:
+    connection = psycopg2.connect(host=ROOT, user="postgres", dbname="postgres")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select written_at from postgres_ha.canary")
+            row = cursor.fetchone()
+    except psycopg2.Error as error:
+        raise TestFailed(f"the restored copy has no canary row: {str(error).splitlines()[0]}") from error
+    finally:
+        connection.close()
+    if row is None:
+        raise TestFailed("the restored copy has no canary row")
+    return row[0]
+
+
+def clear() -> None:
+    for entry in os.listdir(ROOT):
+        path = os.path.join(ROOT, entry)
+        shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)

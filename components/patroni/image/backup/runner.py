@@ -1,0 +1,215 @@
+"""
+The one runner of a cluster: watches the archive, takes backups by schedule, on request and after every promotion, and
+restores the newest one for a test. `expire` runs only here, at the end of each backup.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from . import api, cron, pgbackrest, plan, primary, restore_test, wal_archive
+from .contents import look
+from .state import State, iso
+
+SCHEDULE = json.loads(os.environ.get("BACKUP_SCHEDULE", "{}"))
+WATCH_SECONDS = 10
+# A listing of the whole archive; the newest segment is looked for at every watch.
+FULL_CHECK_SECONDS = 300
+RETRY_SECONDS = (10, 20, 40, 80, 160, 300)
+HEARTBEAT = Path("/tmp/heartbeat")
+
+
+class Runner:
+    def __init__(self, state: State):
+        self.state = state
+        self.info: dict = {"backup": [], "archive": []}
+        self.timeline: int | None = None
+        self.last_test = 0.0
+        self.full_check_due = 0.0
+        self.gaps: list[dict] = []
+        self.newest: str | None = None
+        self.failures = 0
+        self.not_before = 0.0
+        self.job: threading.Thread | None = None
+
+    def step(self) -> None:
+        HEARTBEAT.touch()
+        request = self.state.next_request()
+        if request == {"job": "check"}:
+            self.full_check_due = 0
+        try:
+            self.watch()
+            self.state.set(reachable=True, problem=None, checkedAt=iso(time.time()))
+            self.state.done({"job": "check"})
+        except (pgbackrest.PgBackRestError, ValueError, OSError) as error:
+            self.state.set(reachable=False, problem=str(error), checkedAt=iso(time.time()))
+            return
+        if self.job is None or not self.job.is_alive():
+            self.start_job(request)
+
+    def watch(self) -> None:
+        seen = primary.look()
+        self.timeline = seen["timeline"] if seen else self.timeline
+        self.info = pgbackrest.info()
+        backups = self.info["backup"]
+        self.read_annotations(backups)
+        self.show_progress()
+        if self.info["archive"]:
+            self.watch_archive(self.info["archive"][-1]["id"], seen)
+        self.state.set(backups=[summary(each) for each in backups[-10:]])
+
+    def watch_archive(self, identifier: str, seen: dict | None) -> None:
+        if time.monotonic() >= self.full_check_due:
+            archive = wal_archive.listing(identifier)
+            timeline = self.timeline or max([1, *archive.timelines])
+            ancestors = wal_archive.history(identifier, timeline) if timeline in archive.timelines or timeline == 1 else []
+            starts = [each["archive"]["start"] for each in self.info["backup"]]
+            if timeline == 1 or ancestors:
+                self.gaps = wal_archive.gaps(set(archive.segments), starts, timeline, ancestors, self.newest)
+            self.full_check_due = time.monotonic() + FULL_CHECK_SECONDS
+        newest, uploaded = newest_segment(identifier, self.info["archive"][-1]["max"], self.timeline)
+        self.newest = max(filter(None, (self.newest, newest)), default=None)
+        behind = None
+        if seen and newest:
+            behind = max(0, seen["location"] // wal_archive.SEGMENT_BYTES - wal_archive.split(newest)[1] - 1)
+        archive = {
+            "newest": newest,
+            "archivedAt": iso(uploaded),
+            "timeline": self.timeline,
+            "segmentsBehind": behind,
+            "gaps": self.gaps,
+        }
+        self.state.set(archive=archive, latestRecoverableTime=iso(uploaded))
+
+    def read_annotations(self, backups: list[dict]) -> None:
+        tested = [each for each in backups if "restore-tested" in each.get("annotation", {})]
+        if not tested or (self.state.values["restoreTest"] or {}).get("failedAt"):
+            return
+        newest = max(tested, key=lambda each: each["annotation"]["restore-tested"])
+        note = newest["annotation"]
+        self.last_test = max(self.last_test, seconds(note["restore-tested"]))
+        shown = {
+            "passedAt": note["restore-tested"],
+            "recoverableUntil": note.get("recoverable-until"),
+            "backup": newest["label"],
+        }
+        self.state.set(restoreTest={**(self.state.values["restoreTest"] or {}), **shown})
+
+    def show_progress(self) -> None:
+        running = self.state.values["running"]
+        lock = self.info.get("status", {}).get("lock", {}).get("backup", {})
+        if running and running["job"] == "backup" and lock.get("held") and lock.get("size"):
+            done = lock.get("size-cplt", 0)
+            self.state.set(running={**running, "doneBytes": done, "totalBytes": lock["size"]})
+
+    def start_job(self, request: dict | None) -> None:
+        now = cron.utc(time.time())
+        backups = self.info["backup"]
+        if request and request["job"] in ("backup", "restore-test"):
+            job = {**request, "reason": "requested"}
+        elif self.timeline and time.monotonic() >= self.not_before and (due := plan.due_backup(backups, SCHEDULE, self.timeline, now)):
+            job = {"job": "backup", "type": due[0], "reason": due[1]}
+        elif plan.is_test_due(backups, SCHEDULE.get("restoreTest"), self.last_test, now):
+            job = {"job": "restore-test", "reason": "scheduled"}
+        else:
+            return
+        self.state.set(running={**job, "startedAt": iso(time.time())})
+        self.job = threading.Thread(target=self.work, args=(job, request), daemon=True)
+        self.job.start()
+
+    def work(self, job: dict, request: dict | None) -> None:
+        begin = time.time()
+        outcome = {**job, "startedAt": iso(begin)}
+        print(f"runner: {job['job']} {job.get('type', '')}: {job['reason']}", flush=True)
+        try:
+            if job["job"] == "backup":
+                take_backup(job["type"], self.failures)
+            else:
+                self.test_restore()
+            self.failures = 0 if job["job"] == "backup" else self.failures
+            outcome["ok"] = True
+        except Exception as error:  # noqa: BLE001: the runner outlives whatever a job meets
+            if job["job"] == "backup":
+                self.not_before = time.monotonic() + RETRY_SECONDS[min(self.failures, len(RETRY_SECONDS) - 1)]
+                self.failures += 1
+            outcome |= {"ok": False, "message": str(error)}
+            print(f"runner: {job['job']} failed: {error}", flush=True)
+        self.finish(job, request, outcome, begin)
+
+    def finish(self, job: dict, request: dict | None, outcome: dict, begin: float) -> None:
+        # A backup that was asked for is tried again until there is one; a failed test says what it has to say.
+        if request and (outcome["ok"] or job["job"] != "backup" or self.failures > 3):
+            self.state.done(request)
+        if job["job"] == "restore-test" and not outcome["ok"]:
+            self.last_test = time.time()
+            self.state.set(restoreTest={"failedAt": iso(time.time()), "message": outcome["message"]})
+        self.full_check_due = 0
+        finished = {**outcome, "finishedAt": iso(time.time()), "seconds": round(time.time() - begin, 1)}
+        self.state.set(running=None, lastJob=finished)
+
+    def test_restore(self) -> None:
+        result = restore_test.run()
+        self.last_test = time.time()
+        self.state.set(restoreTest=result)
+        generation = look().restored_generation
+        if generation > 0:
+            pgbackrest.run("repo-put", "--raw", f"proven/{pgbackrest.STANZA}/{generation}", stdin=result["passedAt"])
+
+
+def take_backup(kind: str, failures: int) -> None:
+    """After a failure from the primary: a standby that cannot follow would make every attempt fail."""
+    source = ["--backup-standby=n"] if failures % 2 == 1 else []
+    pgbackrest.stream("backup", f"--type={kind}", *source, config=pgbackrest.RUNNER)
+
+
+def newest_segment(identifier: str, known: str | None, timeline: int | None) -> tuple[str | None, float | None]:
+    """The newest segment of the cluster's timeline and when it was uploaded, from the one folder it must be in."""
+    if known is None:
+        return None, None
+    folder = json.loads(
+        pgbackrest.run("repo-ls", "--output=json", f"archive/{pgbackrest.STANZA}/{identifier}/{known[:16]}") or "{}"
+    )
+    found = {match[1]: entry["time"] for path, entry in folder.items() if (match := wal_archive.SEGMENT.search(path))}
+    newest = max(found, default=None)
+    return (newest, found[newest]) if newest else (known, None)
+
+
+def seconds(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def summary(backup: dict) -> dict:
+    return {
+        "label": backup["label"],
+        "type": backup["type"],
+        "startedAt": iso(backup["timestamp"]["start"]),
+        "finishedAt": iso(backup["timestamp"]["stop"]),
+        "databaseBytes": backup["info"]["size"],
+        "repositoryBytes": backup["info"]["repository"].get("delta"),
+        "timeline": wal_archive.split(backup["archive"]["stop"])[0],
+        "error": backup.get("error") is True,
+    }
+
+
+def main() -> int:
+    state = State(pgbackrest.STANZA, os.environ.get("REPOSITORY", ""))
+    api.serve(state)
+    runner = Runner(state)
+    while True:
+        begin = time.monotonic()
+        runner.step()
+        while time.monotonic() < begin + WATCH_SECONDS and not (state.next_request() and idle(runner)):
+            time.sleep(0.2)
+
+
+def idle(runner: Runner) -> bool:
+    return runner.job is None or not runner.job.is_alive()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

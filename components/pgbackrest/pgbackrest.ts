@@ -1,0 +1,218 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { backupRunnerName, labels, ports } from "../naming";
+import { paths } from "../patroni/config";
+import { inCluster, type WorkloadContext } from "../workload";
+import type { NormalisedBackup } from "./backup-args";
+import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestConfigInput } from "./config";
+import type { Repository } from "./repository";
+import { existingRepository, normaliseRepository } from "./repository-args";
+import type { KnownRepository } from "./repository-options";
+import { restoreRequest, type RestoreArgs } from "./restore";
+
+export interface PgBackRestArgs {
+    context: WorkloadContext;
+    cluster: string;
+    backup: NormalisedBackup;
+    repository: Repository;
+    /** Names of the instances; the runner reaches them by these. */
+    instances: string[];
+    restore?: RestoreArgs;
+}
+
+/** What the instances' pods need of the repository. */
+export interface InstanceBackup {
+    stanza: string;
+    /** pgbackrest.conf and the store's authority. */
+    config: kubernetes.core.v1.Secret;
+    /** Certificate of `pgbackrest server`. */
+    tls: kubernetes.core.v1.Secret;
+    /** The restore that was asked for. */
+    request: kubernetes.core.v1.ConfigMap;
+    store: { host: string; port: number };
+}
+
+/** Settings, passphrase and certificates of pgBackRest: everything that the instances and the runner mount. */
+export class PgBackRest extends pulumi.ComponentResource {
+    /** Encrypts the repository; a secret. Whoever loses it has lost every backup. */
+    readonly passphrase: pulumi.Output<string>;
+    readonly stanza: string;
+    readonly instance: InstanceBackup;
+    /** The runner's settings, and its certificate with the key. */
+    readonly runner: { config: kubernetes.core.v1.Secret; tls: kubernetes.core.v1.Secret };
+    readonly runnerCertificate: pulumi.Output<string>;
+
+    constructor(name: string, args: PgBackRestArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("postgresha:pgbackrest:PgBackRest", name, {}, opts);
+        const object = inCluster(this, args.context);
+        this.stanza = args.cluster;
+        this.passphrase = createPassphrase(name, args.backup, this);
+        const { instance, runner, runnerCertificate } = createTls(name, args, this, object);
+        this.runnerCertificate = runnerCertificate;
+        const { repository } = args;
+        this.instance = {
+            stanza: this.stanza,
+            config: createConfig(`${name}-settings`, "pgbackrest", args, this.passphrase, object),
+            tls: instance,
+            request: createRequest(name, args, object),
+            store: { host: repository.host, port: repository.port },
+        };
+        this.runner = {
+            config: createConfig(`${name}-runner-settings`, "backup-runner", args, this.passphrase, object, true),
+            tls: runner,
+        };
+        this.registerOutputs({ stanza: this.stanza });
+    }
+}
+
+const metadata = ({ cluster, context }: PgBackRestArgs, name: string) => ({
+    name,
+    namespace: context.namespace,
+    labels: labels(cluster, "pgbackrest"),
+});
+
+function createPassphrase(name: string, backup: NormalisedBackup, parent: pulumi.Resource): pulumi.Output<string> {
+    const given = backup.passphrase;
+    return pulumi.secret(
+        given ??
+            // Letters and digits: pgbackrest.conf has no quoting.
+            new random.RandomPassword(`${name}-passphrase`, { length: 48, special: false }, { parent }).result,
+    );
+}
+
+/** One name, changed in place: pgBackRest reads it at every call, so that new keys need no restart. */
+function createConfig(
+    name: string,
+    suffix: string,
+    args: PgBackRestArgs,
+    passphrase: pulumi.Output<string>,
+    object: pulumi.CustomResourceOptions,
+    forRunner = false,
+): kubernetes.core.v1.Secret {
+    const { repository, cluster, instances } = args;
+    const own = { repository, passphrase, stanza: cluster, caFile: "ca.crt" };
+    const source = forRunner ? undefined : sourceOf(args);
+    const stringData = {
+        "pgbackrest.conf": render(args, own, { kind: "local" }),
+        ...authority(own),
+        ...(forRunner ? { "runner.conf": render(args, own, { kind: "runner", instances }) } : {}),
+        ...(source ? { "source.conf": render(args, source, { kind: "local" }), ...authority(source) } : {}),
+    };
+    return new kubernetes.core.v1.Secret(
+        name,
+        { metadata: metadata(args, `${cluster}-${suffix}`), stringData },
+        object,
+    );
+}
+
+interface Access {
+    repository: Repository;
+    passphrase: pulumi.Input<string>;
+    stanza: string;
+    /** Key of the Secret with the store's authority. */
+    caFile: string;
+}
+
+function sourceOf({ restore, cluster }: PgBackRestArgs): Access | undefined {
+    if (!restore?.from) {
+        return undefined;
+    }
+    const { repository, passphrase, stanza } = restore.from;
+    const normalised = normaliseRepository(repository, "", cluster);
+    return normalised.provider === "s3"
+        ? { repository: existingRepository(normalised), passphrase, stanza, caFile: "source-ca.crt" }
+        : undefined;
+}
+
+const render = (
+    { backup }: PgBackRestArgs,
+    { repository, passphrase, stanza, caFile }: Access,
+    role: PgBackRestConfigInput["role"],
+): pulumi.Output<string> =>
+    pulumi.secret(
+        pulumi.all([pulumi.output(repository), passphrase]).apply(([known, plain]) =>
+            renderPgBackRestConfig(
+                {
+                    stanza,
+                    repository: known as KnownRepository,
+                    caFile: `${backupPaths.config}/${caFile}`,
+                    passphrase: plain,
+                    processes: backup.processes,
+                    retention: backup.retention,
+                    role,
+                },
+                { port: ports.pgBackRest, data: paths.data, socket: paths.socket },
+            ),
+        ),
+    );
+
+const authority = ({ repository, caFile }: Access): Record<string, pulumi.Input<string>> =>
+    repository.caCertificate === undefined ? {} : { [caFile]: repository.caCertificate };
+
+/** A trust domain of its own: only the runner may read an instance's files, only the status reads the runner's. */
+function createTls(
+    name: string,
+    args: PgBackRestArgs,
+    parent: pulumi.Resource,
+    object: pulumi.CustomResourceOptions,
+): {
+    instance: kubernetes.core.v1.Secret;
+    runner: kubernetes.core.v1.Secret;
+    runnerCertificate: pulumi.Output<string>;
+} {
+    const authority = new CertificateAuthority(
+        `${name}-ca`,
+        { commonName: `${args.cluster} pgBackRest CA` },
+        { parent },
+    );
+    const server = new Certificate(
+        `${name}-server`,
+        { authority, commonName: `${args.cluster} pgBackRest`, dnsNames: args.instances, usages: ["server"] },
+        { parent },
+    );
+    const runner = new Certificate(
+        `${name}-runner`,
+        {
+            authority,
+            commonName: runnerCommonName,
+            dnsNames: ["localhost", backupRunnerName(args.cluster)],
+            usages: ["server", "client"],
+        },
+        { parent },
+    );
+    const secret = (suffix: string, certificate: Certificate) =>
+        new kubernetes.core.v1.Secret(
+            `${name}-${suffix}-tls`,
+            {
+                metadata: metadata(args, `${args.cluster}-${suffix}-tls`),
+                stringData: {
+                    "ca.crt": authority.certificate,
+                    "tls.crt": certificate.certificate,
+                    "tls.key": pulumi.secret(certificate.privateKey),
+                },
+            },
+            object,
+        );
+    return {
+        instance: secret("pgbackrest", server),
+        runner: secret("backup-runner", runner),
+        runnerCertificate: runner.certificate,
+    };
+}
+
+/** Read by an instance before it starts; what it asks for is carried out once (docs/decisions). */
+const createRequest = (
+    name: string,
+    args: PgBackRestArgs,
+    object: pulumi.CustomResourceOptions,
+): kubernetes.core.v1.ConfigMap =>
+    new kubernetes.core.v1.ConfigMap(
+        `${name}-restore`,
+        {
+            metadata: metadata(args, `${args.cluster}-restore`),
+            data: { "restore.json": `${JSON.stringify(restoreRequest(args.restore))}\n` },
+        },
+        object,
+    );

@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { confirmationToken, type RestoreTarget } from "../../components/pgbackrest/restore";
+import { checkout } from "../../offline/checkout";
+import type { Cluster } from "../cluster";
+
+/** Settings of the running stack with a restore in them, in a file beside the stack's own. */
+export class RestoreSettings {
+    private readonly folder = mkdtempSync(join(tmpdir(), "postgres-ha-restore-"));
+    readonly file: string;
+
+    constructor(private readonly cluster: Cluster) {
+        this.file = join(this.folder, `Pulumi.${cluster.state.stack}.yaml`);
+    }
+
+    /** Writes the file; with the confirmation unless told otherwise. */
+    ask(target: RestoreTarget, generation: number, confirmed = true): string {
+        const own = parse(readFileSync(join(checkout, `Pulumi.${this.cluster.state.stack}.yaml`), "utf8")) as {
+            config: Record<string, unknown>;
+        };
+        const token = confirmationToken(this.cluster.state.cluster, { target, generation });
+        const restore = { target, generation, ...(confirmed && { confirm: token }) };
+        writeFileSync(this.file, stringify({ ...own, config: { ...own.config, "postgres-ha:restore": restore } }));
+        return token;
+    }
+
+    /** An update, or a preview, with these settings; its whole output and its status. */
+    pulumi(command: "up" | "preview"): { status: number | null; output: string } {
+        const options = command === "up" ? ["--yes", "--skip-preview", "--suppress-outputs"] : [];
+        const { workspace, state } = this.cluster;
+        const done = spawnSync(
+            "pulumi",
+            [command, ...options, "--stack", state.stack, "--non-interactive", "--config-file", this.file],
+            { cwd: checkout, env: workspace.environment, encoding: "utf8", timeout: 900_000, maxBuffer: 2 ** 26 },
+        );
+        return { status: done.status, output: `${done.stdout}${done.stderr}` };
+    }
+
+    remove(): void {
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+}
+
+/** Higher than any before: seconds since 1970. */
+export const nextGeneration = (): number => Math.floor(Date.now() / 1000);

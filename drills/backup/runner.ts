@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { probeBackup, tellRunner } from "../../commands/status/backup";
+import type { RunnerStatus } from "../../components/pgbackrest/runner-api";
+import type { Cluster } from "../cluster";
+
+/** The backup runner of a running stack, as drills use it. */
+export class Runner {
+    constructor(private readonly cluster: Cluster) {}
+
+    async status(): Promise<RunnerStatus> {
+        const status = await probeBackup(this.cluster.state, this.cluster.tunnel);
+        if (status === undefined || "silent" in status) {
+            throw new Error(`the backup runner does not answer: ${status?.problem ?? "the stack has no backups"}`);
+        }
+        return status;
+    }
+
+    /** Until the runner's status is as wanted; the last one seen is in the error. */
+    async until(
+        what: string,
+        timeoutSeconds: number,
+        isWanted: (status: RunnerStatus) => boolean,
+    ): Promise<RunnerStatus> {
+        const end = Date.now() + timeoutSeconds * 1000;
+        let last = "";
+        for (;;) {
+            const status = await this.status().catch((error: unknown) => (error as Error).message);
+            if (typeof status !== "string" && isWanted(status)) {
+                return status;
+            }
+            last = JSON.stringify(status);
+            if (Date.now() > end) {
+                throw new Error(`${what}: not within ${timeoutSeconds} s; last seen: ${last}`);
+            }
+            await sleep(500);
+        }
+    }
+
+    idle(timeoutSeconds = 300): Promise<RunnerStatus> {
+        const isIdle = (status: RunnerStatus) => !status.running && status.requested.length === 0 && status.reachable;
+        return this.until("the runner is idle", timeoutSeconds, (status) => isIdle(status) === true);
+    }
+
+    /** Runs a job to its end and returns what the runner says of it. */
+    async run(path: string, timeoutSeconds = 600): Promise<RunnerStatus> {
+        const before = (await this.idle(timeoutSeconds)).lastJob?.finishedAt;
+        await tellRunner(this.cluster.state, this.cluster.tunnel, path);
+        return this.until(path, timeoutSeconds, (status) => {
+            const isDone = !status.running && status.requested.length === 0;
+            return isDone && status.lastJob?.finishedAt !== before;
+        });
+    }
+
+    /** Looks at the whole archive now. */
+    async check(): Promise<RunnerStatus> {
+        const before = (await this.status()).checkedAt;
+        await tellRunner(this.cluster.state, this.cluster.tunnel, "/check");
+        return this.until(
+            "a check of the archive",
+            90,
+            (status) => status.requested.length === 0 && status.checkedAt !== before,
+        );
+    }
+}

@@ -1,0 +1,71 @@
+/**
+ * Rounds of the loopback lab, in which the order of events is arranged: what Patroni decides, with any subset of the
+ * patches beside its image. Needs the container engine, no stack. One line per round, and a table.
+ *
+ *     node --import tsx drills/lab.ts [--scenario lock-vanished] [--patches all|none|20,30] [--rounds 1] [--json lab.json]
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { main } from "../commands/main";
+import { printTable } from "../commands/table";
+import { ToolchainError } from "../offline/errors";
+import { say } from "../offline/progress";
+import { runLab, type LabRound } from "./lab/round";
+import { lockVanished } from "./lab/scenarios/lock-vanished";
+import { noLeader } from "./lab/scenarios/no-leader";
+import { type Scenario } from "./lab/scenarios/scenario";
+import { streamsCut } from "./lab/scenarios/streams-cut";
+import { chosenPatches } from "./lab/variant";
+
+const scenarios: Scenario[] = [lockVanished, noLeader, streamsCut];
+
+const { values: options } = parseArgs({
+    options: {
+        scenario: { type: "string", multiple: true },
+        patches: { type: "string", default: "all" },
+        rounds: { type: "string", default: "1" },
+        json: { type: "string", default: "lab.json" },
+    },
+});
+
+function chosenScenarios(): Scenario[] {
+    return (options.scenario ?? scenarios.map(({ name }) => name)).map((name) => {
+        const found = scenarios.find((scenario) => scenario.name === name);
+        if (found === undefined) {
+            const names = scenarios.map((scenario) => scenario.name).join(", ");
+            throw new ToolchainError(`There is no scenario ${name}.`, `Choose of: ${names}.`);
+        }
+        return found;
+    });
+}
+
+async function lab(): Promise<number> {
+    const patches = chosenPatches(options.patches);
+    const results: LabRound[] = [];
+    for (const scenario of chosenScenarios()) {
+        let round = 0;
+        for await (const result of runLab(scenario, patches, Number(options.rounds))) {
+            const { evidence, ...figures } = result;
+            results.push(figures);
+            round += 1;
+            writeFileSync(options.json, JSON.stringify({ results }, undefined, 2));
+            if (evidence !== undefined) {
+                writeFileSync(`${options.json}.${scenario.name}-${round}.log`, evidence);
+            }
+            say(
+                `${scenario.name} ${round}/${options.rounds}, patches ${patches.join(" ")}: ${result.lost} of ` +
+                    `${result.acknowledged} lost, ${result.seconds.toFixed(1)} s; ${result.note}`,
+            );
+        }
+    }
+    printTable(
+        ["scenario", "patches", "acknowledged", "lost", "stuck", "seconds"],
+        results.map(({ scenario, patches, acknowledged, lost, stuck, seconds }) => [
+            ...[scenario, patches.join(" "), String(acknowledged), String(lost)],
+            ...[stuck ? "yes" : "no", seconds.toFixed(1)],
+        ]),
+    );
+    return results.some(({ lost, stuck }) => lost > 0 || stuck) ? 1 : 0;
+}
+
+main(lab);

@@ -1,0 +1,153 @@
+import { waitFor } from "../../components/progress";
+import { LabContainer } from "./container";
+import { endpoints, prefix, readEtcd, type EtcdView } from "./etcd-view";
+import { memberConfig, timers, type Parameters } from "./member-config";
+
+const numbers = [1, 2, 3];
+
+export const numberOf = (member: string): number => Number(member.split("-").at(-1));
+
+/** The three members by what they do. */
+export interface Roles {
+    primary: number;
+    synchronous: number;
+    other: number;
+}
+
+/**
+ * Three etcd, three Patroni and three PostgreSQL on loopback in one container, Patroni with the patches named and no
+ * others. It shows what the members decide; it says nothing about Kubernetes, networks or disks.
+ */
+export class Lab {
+    private constructor(readonly container: LabContainer) {}
+
+    static async start(patches: string[], parameters: Parameters = {}): Promise<Lab> {
+        const lab = new Lab(await LabContainer.start());
+        try {
+            const applied = patches.map((number) => `patch --strip 1 < /lab/patches/${number}-*.patch`);
+            await lab.container.run(
+                ["set -e", "cp -r /lab/released /lab/data/python", "cd /lab/data/python", ...applied].join("; "),
+            );
+            const environment = {
+                HEARTBEAT_MS: String(timers.etcd.heartbeatMs),
+                ELECTION_MS: String(timers.etcd.electionMs),
+            };
+            await lab.container.run("for number in 1 2 3; do lab-member etcd $number; done", { environment });
+            for (const number of numbers) {
+                await lab.container.run(`lab-member patroni ${number}`, { stdin: memberConfig(number, parameters) });
+            }
+            await lab.whole(120);
+            await lab.sql("create table ledger (id uuid primary key)");
+            return lab;
+        } catch (error) {
+            const logs = await lab.logs().catch(() => "");
+            await lab.remove();
+            throw new Error(`the lab did not come up: ${(error as Error).message}\n${logs}`, { cause: error });
+        }
+    }
+
+    remove(): Promise<void> {
+        return this.container.remove();
+    }
+
+    logs(lines = 400): Promise<string> {
+        return this.container.run(`tail -v -n ${lines} /lab/data/patroni-*/log /lab/data/etcd-*/log`);
+    }
+
+    /** STOP, CONT or KILL to all processes of `patroni-1`, `postgresql-1`, `etcd-1`. */
+    async signal(name: "STOP" | "CONT" | "KILL", ...parts: string[]): Promise<void> {
+        await this.container.run(`lab-signal ${name} ${parts.join(" ")}`);
+    }
+
+    async startPatroni(number: number): Promise<void> {
+        await this.container.run(`lab-member patroni ${number} < /dev/null`);
+    }
+
+    view(members = numbers): Promise<EtcdView> {
+        return readEtcd(this.container, members);
+    }
+
+    /** The etcd member from which this Patroni hears of changes. */
+    async etcdOf(number: number): Promise<number> {
+        const connected = await this.container.run(
+            `python3 -c "import psutil; print(*{c.raddr.ip for c in psutil.Process(int(open('/lab/data/patroni-${number}/pid').read())).net_connections() if c.raddr and c.raddr.port == 2379})"`,
+        );
+        const [first] = connected.split(" ");
+        return Number(first?.split(".").at(-1));
+    }
+
+    async roles(): Promise<Roles> {
+        const { leader = "", sync } = await this.view();
+        const primary = numberOf(leader);
+        const synchronous = numberOf(sync?.sync_standby ?? "");
+        return { primary, synchronous, other: 6 - primary - synchronous };
+    }
+
+    /** Whole: one primary, which /sync names with a standby, two streaming replicas, one timeline. */
+    whole(timeoutSeconds = 60): Promise<void> {
+        return waitFor(
+            "the lab's cluster",
+            timeoutSeconds,
+            async () => {
+                const view = await this.view().catch((error: unknown) => (error as Error).message);
+                if (typeof view === "string") {
+                    return { waiting: view };
+                }
+                return isWhole(view) ? { done: undefined } : { waiting: JSON.stringify(view) };
+            },
+            300,
+        );
+    }
+
+    sql(statement: string, hosts = numbers): Promise<string> {
+        const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
+        return this.container.run(
+            `timeout 10 psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 ` +
+                `"host=${addresses} user=postgres dbname=postgres connect_timeout=2 target_session_attrs=read-write"`,
+            { stdin: statement },
+        );
+    }
+
+    /** Writes so many rows, each acknowledged, through these members; rows of earlier calls count too. */
+    async write(rows: number, hosts = numbers): Promise<void> {
+        const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
+        await this.container.run(`timeout 60 lab-write ${rows} ${addresses}`);
+    }
+
+    /** Acknowledged rows that are not there. What was lost once is not counted again. */
+    async takeLost(): Promise<{ acknowledged: number; lost: number }> {
+        const acknowledged = (await this.container.run("cat /lab/data/acknowledged")).split("\n");
+        const present = new Set((await this.sql("select id from ledger")).split("\n"));
+        const kept = acknowledged.filter((id) => present.has(id));
+        await this.container.run("cat > /lab/data/acknowledged", { stdin: kept.map((id) => `${id}\n`).join("") });
+        return { acknowledged: acknowledged.length, lost: acknowledged.length - kept.length };
+    }
+
+    etcdctl(command: string, members = numbers): Promise<string> {
+        return this.container.run(`etcdctl --endpoints ${endpoints(members)} --command-timeout 3s ${command}`);
+    }
+
+    /** The lock vanishes with the lease under it. */
+    async dropLock(members: number[]): Promise<void> {
+        const { leaderLease } = await this.view(members);
+        if (leaderLease !== undefined) {
+            await this.etcdctl(`lease revoke ${leaderLease}`, members);
+        }
+        await this.etcdctl(`del ${prefix}leader`, members);
+    }
+}
+
+function isWhole({ leader, sync, members }: EtcdView): boolean {
+    const all = Object.entries(members);
+    const [primary] = all.filter(([, { role }]) => role === "primary");
+    const replicas = all.filter(([, { role }]) => role === "replica");
+    return (
+        primary !== undefined &&
+        primary[0] === leader &&
+        sync?.leader === leader &&
+        replicas.length === numbers.length - 1 &&
+        replicas.some(([name]) => name === sync?.sync_standby) &&
+        replicas.every(([, member]) => member.replication_state === "streaming") &&
+        new Set(all.map(([, { timeline }]) => timeline)).size === 1
+    );
+}

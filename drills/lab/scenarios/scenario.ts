@@ -1,0 +1,21 @@
+import type { Lab } from "../lab";
+import type { Parameters } from "../member-config";
+
+/** What a round showed besides the rows. */
+export interface Outcome {
+    /** For people: who did what. */
+    note: string;
+    /** Nobody led for so long that a person would have been needed. */
+    stuck: boolean;
+}
+
+export interface Scenario {
+    /** As on the command line. */
+    name: string;
+    /** One sentence: what happens in the world that this stands for. */
+    imitates: string;
+    /** What the scenario needs different from the stack's own parameters. */
+    parameters?: Parameters;
+    /** Breaks a whole cluster and mends it again as far as it does not mend itself. */
+    run(lab: Lab): Promise<Outcome>;
+}

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { machineDelete } from "../../drills/faults/machine-delete";
+import { asSuperuser, kubectl } from "../../drills/backup/pods";
+import { Runner } from "../../drills/backup/runner";
+import { Store } from "../../drills/backup/store";
+import { Cluster } from "../../drills/cluster";
+import { checkout } from "../../offline/checkout";
+import { measured, useCluster } from "./support";
+
+describe("loss of all data", () => {
+    const cluster = useCluster();
+
+    /** Rows, and every one of them in the repository. */
+    async function writeAndArchive(count: number): Promise<void> {
+        await asSuperuser(
+            cluster(),
+            `drop table if exists loss_probe; create table loss_probe as select id from generate_series(1, ${count}) id;`,
+        );
+        const segment = await asSuperuser(cluster(), "select pg_walfile_name(pg_switch_wal());");
+        const runner = new Runner(cluster());
+        await runner.until(`segment ${segment}`, 120, ({ archive }) => (archive?.newest ?? "") >= segment);
+        await runner.idle();
+    }
+
+    const update = () =>
+        spawnSync(
+            "pulumi",
+            [
+                "up",
+                "--yes",
+                "--skip-preview",
+                "--suppress-outputs",
+                "--stack",
+                cluster().state.stack,
+                "--non-interactive",
+            ],
+            { cwd: checkout, env: cluster().workspace.environment, encoding: "utf8", maxBuffer: 2 ** 26 },
+        );
+
+    it("with etcd intact and the store down: nothing is initialised; with the store back pulumi up restores every row", async function () {
+        this.timeout(1_200_000);
+        await writeAndArchive(5000);
+        const store = new Store(cluster());
+        const { namespace, instances } = cluster().state;
+        const names = instances.map(({ name }) => name);
+        await store.stop();
+        try {
+            const claims = names.map((name) => `data-${name}`).join(" ");
+            await kubectl(cluster(), `delete pvc ${claims} --wait=false`);
+            await kubectl(cluster(), `delete pods ${names.join(" ")} --grace-period=1 --wait=true`);
+            const failed = update();
+            assert.notEqual(failed.status, 0, failed.stdout);
+            assert.match(failed.stdout + failed.stderr, /nothing was initialised: .*store cannot be reached/);
+            const look = await kubectl(cluster(), `exec ${names[0]} -c backup-agent -- ls /data`);
+            assert.ok(!look.split("\n").includes("pgdata"), `${namespace}: ${look}`);
+        } finally {
+            await store.start();
+        }
+        const begin = Date.now();
+        const healed = update();
+        assert.equal(healed.status, 0, healed.stdout + healed.stderr);
+        await cluster().waitUntilRedundant();
+        measured("all data lost, etcd intact: pulumi up until every layer is whole", (Date.now() - begin) / 1000);
+        assert.equal(await asSuperuser(cluster(), "select count(*) from loss_probe;"), "5000");
+    });
+
+    it("with every machine of the cluster: pulumi up brings back every archived row, and backups go on", async function () {
+        this.timeout(1_800_000);
+        await writeAndArchive(7000);
+        for (const { name } of cluster().state.machines) {
+            const fault = machineDelete("machine-delete", "everything is lost", () => Promise.resolve(name));
+            await (await fault.prepare(cluster())).inject();
+        }
+        const begin = Date.now();
+        const { status, stdout, stderr } = update();
+        assert.equal(status, 0, stdout + stderr);
+        // New machines have new keys: the old connections lead nowhere.
+        const anew = await Cluster.open();
+        try {
+            await anew.waitUntilRedundant();
+            measured("total loss: pulumi up until every layer is whole", (Date.now() - begin) / 1000);
+            assert.equal(await asSuperuser(anew, "select count(*) from loss_probe;"), "7000");
+            const runner = new Runner(anew);
+            const done = await runner.until("a backup of the new timeline", 300, ({ backups, archive }) => {
+                return archive?.timeline !== undefined && backups.at(-1)?.timeline === archive?.timeline;
+            });
+            assert.equal(done.backups.at(-1)?.error, false);
+            assert.deepEqual((await runner.check()).archive?.gaps, []);
+        } finally {
+            anew.close();
+        }
+    });
+});

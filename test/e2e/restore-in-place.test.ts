@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { asSuperuser } from "../../drills/backup/pods";
+import { nextGeneration, RestoreSettings } from "../../drills/backup/restore";
+import { Runner } from "../../drills/backup/runner";
+import type { RestoreTarget } from "../../components/pgbackrest/restore";
+import { measured, useCluster } from "./support";
+
+describe("a restore in place", () => {
+    const cluster = useCluster();
+    let settings: RestoreSettings;
+    before(() => (settings = new RestoreSettings(cluster())));
+    after(async function () {
+        this.timeout(600_000);
+        settings.remove();
+        // Without `restore` in the settings nothing is restored and nothing restarts.
+        await cluster().update();
+    });
+
+    const sql = (text: string) => asSuperuser(cluster(), text);
+    const rows = async () => (await sql("select string_agg(id::text, ',' order by id) from restore_probe;")).trim();
+
+    async function restore(target: RestoreTarget): Promise<void> {
+        const begin = Date.now();
+        settings.ask(target, nextGeneration());
+        const { status, output } = settings.pulumi("up");
+        assert.equal(status, 0, output);
+        measured("restore in place, until every layer is whole", (Date.now() - begin) / 1000);
+        await cluster().waitUntilRedundant();
+    }
+
+    it("is refused without the token that the preview prints, and changes nothing", async function () {
+        this.timeout(300_000);
+        await new Runner(cluster()).idle();
+        await sql("drop table if exists restore_probe; create table restore_probe (id int);");
+        const token = settings.ask({ latest: true }, nextGeneration(), false);
+        const preview = settings.pulumi("preview");
+        assert.equal(preview.status, 0, preview.output);
+        assert.ok(preview.output.includes(`set restore.confirm to ${token}`), preview.output);
+        const refused = settings.pulumi("up");
+        assert.notEqual(refused.status, 0);
+        assert.match(refused.output, /restore\.confirm: is missing/);
+        assert.equal(await sql("select count(*) from restore_probe;"), "0");
+    });
+
+    it("to a time has every row from before and none from after", async function () {
+        this.timeout(900_000);
+        await sql("insert into restore_probe values (1), (2);");
+        await sleep(1100);
+        const time = (
+            await sql("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US');")
+        ).trim();
+        await sleep(1100);
+        await sql("insert into restore_probe values (3);");
+        await restore({ time: `${time}+00:00` });
+        assert.equal(await rows(), "1,2");
+    });
+
+    it("to a name, right after the first one, has every row from before and none from after", async function () {
+        this.timeout(900_000);
+        // The backup after the promotion, from which the second restore begins.
+        await new Runner(cluster()).idle();
+        await sql("insert into restore_probe values (4);");
+        await sql("select pg_create_restore_point('before the mistake');");
+        await sql("delete from restore_probe; insert into restore_probe values (5);");
+        await restore({ name: "before the mistake" });
+        assert.equal(await rows(), "1,2,4");
+    });
+
+    it("is not made again by a second update with the same generation", async function () {
+        this.timeout(300_000);
+        await sql("insert into restore_probe values (6);");
+        const { status, output } = settings.pulumi("up");
+        assert.equal(status, 0, output);
+        assert.equal(await rows(), "1,2,4,6");
+    });
+
+    it("is followed by a backup, and archives go on without a gap", async function () {
+        this.timeout(300_000);
+        const runner = new Runner(cluster());
+        const { timeline } = (await runner.status()).archive ?? {};
+        const status = await runner.until("a backup of the new timeline", 200, ({ backups, archive }) => {
+            return backups.at(-1)?.timeline === archive?.timeline && archive?.timeline === timeline;
+        });
+        assert.equal(status.backups.at(-1)?.timeline, timeline);
+        assert.deepEqual((await runner.check()).archive?.gaps, []);
+    });
+});

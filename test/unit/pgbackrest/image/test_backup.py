@@ -1,0 +1,264 @@
+"""The parts of the runner that need no PostgreSQL: run by image.test.ts."""
+
+import os
+import sys
+import tempfile
+import unittest
+from datetime import datetime, timezone
+from unittest import mock
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../../components/patroni/image"))
+os.environ["BACKUP_STANZA"] = "orders"
+
+from backup import bootstrap, contents, cron, pgbackrest, plan, set_aside, wal_archive  # noqa: E402
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+class Cron(unittest.TestCase):
+    def test_finds_the_last_moment(self):
+        cases = {
+            ("0 1 * * 0", "2026-11-22 00:59"): "2026-11-15 01:00",
+            ("0 1 * * 0", "2026-11-22 01:00"): "2026-11-22 01:00",
+            ("0 1 * * 7", "2026-11-22 12:00"): "2026-11-22 01:00",
+            ("*/15 * * * *", "2026-11-22 10:44"): "2026-11-22 10:30",
+            ("0 */4 * * *", "2026-11-22 03:59"): "2026-11-22 00:00",
+            ("30 23 31 * *", "2026-11-22 00:00"): "2026-10-31 23:30",
+            # Both days given: either is enough.
+            ("0 0 13 * 5", "2026-11-22 00:00"): "2026-11-20 00:00",
+        }
+        for (expression, now), expected in cases.items():
+            self.assertEqual(cron.previous(expression, at(now)), at(expected), expression)
+
+    def test_finds_none_where_there_is_none(self):
+        self.assertIsNone(cron.previous("0 0 30 2 *", at("2026-11-22 00:00")))
+
+
+def backup(kind: str, start: str, timeline: int = 1) -> dict:
+    seconds = at(start).timestamp()
+    return {
+        "type": kind,
+        "timestamp": {"start": seconds, "stop": seconds + 60},
+        "archive": {"start": f"{timeline:08X}0000000000000001", "stop": f"{timeline:08X}0000000000000002"},
+    }
+
+
+SCHEDULE = {"full": "0 1 * * 0", "differential": "0 1 * * 1-6", "incremental": "0 */4 * * *"}
+
+
+class Plan(unittest.TestCase):
+    def due(self, backups, now, timeline=1):
+        found = plan.due_backup(backups, SCHEDULE, timeline, at(now))
+        return found and found[0]
+
+    def test_begins_with_a_full_backup(self):
+        self.assertEqual(self.due([], "2026-11-18 12:00"), "full")
+
+    def test_waits_for_the_next_moment(self):
+        self.assertIsNone(self.due([backup("full", "2026-11-18 12:00")], "2026-11-18 12:30"))
+
+    def test_takes_the_largest_kind_that_is_due(self):
+        backups = [backup("full", "2026-11-18 12:00")]
+        self.assertEqual(self.due(backups, "2026-11-18 16:00"), "incr")
+        self.assertEqual(self.due(backups, "2026-11-19 04:10"), "diff")
+        self.assertEqual(self.due(backups, "2026-11-22 01:00"), "full")
+
+    def test_lets_a_larger_backup_serve_a_smaller_schedule(self):
+        backups = [backup("full", "2026-11-18 12:00"), backup("diff", "2026-11-19 01:00")]
+        self.assertIsNone(self.due(backups, "2026-11-19 01:05"))
+
+    def test_backs_up_at_once_after_a_promotion(self):
+        backups = [backup("full", "2026-11-18 12:00")]
+        self.assertEqual(self.due(backups, "2026-11-18 12:30", timeline=2), "incr")
+        self.assertIsNone(self.due([*backups, backup("incr", "2026-11-18 12:31", 2)], "2026-11-18 12:40", timeline=2))
+
+    def test_tests_a_restore_once_per_moment(self):
+        backups = [backup("full", "2026-11-18 12:00")]
+        now = at("2026-11-19 03:01")
+        self.assertTrue(plan.is_test_due(backups, "0 3 * * *", 0, now))
+        self.assertFalse(plan.is_test_due(backups, "0 3 * * *", now.timestamp(), now))
+        self.assertFalse(plan.is_test_due(backups, "0 3 * * *", 0, at("2026-11-18 23:00")))
+        self.assertFalse(plan.is_test_due([], "0 3 * * *", 0, now))
+
+
+def names(timeline: int, *numbers: int) -> set[str]:
+    return {wal_archive.name(timeline, number) for number in numbers}
+
+
+class Gaps(unittest.TestCase):
+    START = wal_archive.name(1, 3)
+
+    def find(self, segments, timeline=1, ancestors=(), starts=None, newest=None):
+        found = wal_archive.gaps(segments, starts or [self.START], timeline, list(ancestors), newest)
+        return [(each["from"], each["to"], each["segments"]) for each in found]
+
+    def test_none_in_an_unbroken_archive(self):
+        self.assertEqual(self.find(names(1, 3, 4, 5, 6)), [])
+
+    def test_names_a_missing_stretch(self):
+        expected = [(wal_archive.name(1, 5), wal_archive.name(1, 6), 2)]
+        self.assertEqual(self.find(names(1, 3, 4, 7)), expected)
+
+    def test_does_not_mind_what_is_older_than_the_oldest_backup(self):
+        self.assertEqual(self.find(names(1, 1, 3, 4)), [])
+
+    def test_crosses_the_boundary_of_a_log(self):
+        self.assertEqual(wal_archive.name(1, 256), "000000010000000100000000")
+        self.assertEqual(self.find(names(1, *range(3, 255), 256)), [(wal_archive.name(1, 255), wal_archive.name(1, 255), 1)])
+
+    def test_follows_a_failover(self):
+        # Timeline 2 begins in segment 6: 1 ends with 5.
+        self.assertEqual(self.find(names(1, 3, 4, 5) | names(2, 6, 7), 2, [(1, 6)]), [])
+
+    def test_finds_what_the_lost_primary_took_with_it(self):
+        expected = [(wal_archive.name(1, 5), wal_archive.name(1, 5), 1)]
+        self.assertEqual(self.find(names(1, 3, 4) | names(2, 6, 7), 2, [(1, 6)]), expected)
+
+    def test_does_not_mind_a_timeline_that_a_restore_left_behind(self):
+        segments = names(1, 3, 4, 5) | names(2, 6, 9) | names(3, 5, 6)
+        self.assertEqual(self.find(segments, 3, [(1, 5)]), [])
+
+    def test_counts_only_backups_on_the_line(self):
+        starts = [wal_archive.name(2, 8), wal_archive.name(3, 6)]
+        self.assertEqual(self.find(names(3, 6, 7), 3, [(1, 5)], starts), [])
+
+    def test_misses_the_newest_when_it_was_there(self):
+        expected = [(wal_archive.name(1, 6), wal_archive.name(1, 6), 1)]
+        self.assertEqual(self.find(names(1, 3, 4, 5), newest=wal_archive.name(1, 6)), expected)
+
+    def test_reads_a_history_file(self):
+        text = "1\t0/6000158\tno recovery target specified\n\n2\t0/9000000\tbefore 2026-01-01\n"
+        self.assertEqual(wal_archive.parse_history(text), [(1, 6), (2, 9)])
+
+
+class Errors(unittest.TestCase):
+    def message(self, text):
+        return str(pgbackrest.PgBackRestError("info", text))
+
+    def test_say_what_to_do(self):
+        cases = {
+            "P00 ERROR: [039]: HTTP request failed with 403 (Forbidden)": "credentials",
+            "P00 ERROR: [039]: 404 <Error><Code>NoSuchBucket</Code>": "bucket does not exist",
+            "P00 ERROR: [095]: unable to verify certificate: [10] certificate has expired [CryptoError]": "has expired",
+            "P00 ERROR: [049]: unable to connect to 'x:1': Connection refused": "cannot be reached",
+            "[FormatError] unable to load info file: key/value found outside": "another passphrase",
+        }
+        for text, words in cases.items():
+            self.assertIn(words, self.message(text))
+
+    def test_are_one_line_without_the_request(self):
+        text = "P00 ERROR: [039]: failed:\n*** Request Headers ***:\nauthorization: AWS4 secret\nhost: x\n\x01y"
+        self.assertNotIn("AWS4", self.message(text))
+        self.assertNotIn("\n", self.message(text))
+
+
+def holding(kind: str, generation: int = 0) -> contents.Contents:
+    backups = [{"label": "x", "info": {"size": 1}}] if kind == "backups" else []
+    return contents.Contents(backups, kind != "empty", kind in ("backups", "wal-only"), generation)
+
+
+class Decision(unittest.TestCase):
+    """What is called for what the repository holds; nothing real runs."""
+
+    def decide(self, own, request=None, source=None):
+        calls = []
+        looks = {pgbackrest.OWN: own, pgbackrest.SOURCE: source}
+        with (
+            mock.patch.object(bootstrap, "say"),
+            mock.patch.object(contents, "look", lambda config=pgbackrest.OWN, stanza=None: looks[config]),
+            mock.patch.object(bootstrap.restore_request, "read", lambda: request),
+            mock.patch.object(bootstrap, "restore", lambda options, **more: calls.append(("restore", options, more))),
+            mock.patch.object(bootstrap, "initialise", lambda _: calls.append(("initdb",))),
+            mock.patch.object(bootstrap, "describe_stanza", lambda _: calls.append(("stanza-create",))),
+        ):
+            bootstrap.decide()
+        return calls
+
+    def test_restores_what_has_backups(self):
+        self.assertEqual(self.decide(holding("backups")), [("restore", ["--type=default"], {})])
+
+    def test_initialises_only_what_is_provably_empty(self):
+        self.assertEqual(self.decide(holding("empty")), [("initdb",)])
+        self.assertEqual(self.decide(holding("description-only")), [("initdb",)])
+
+    def test_refuses_wal_without_a_backup(self):
+        with self.assertRaises(bootstrap.Refused):
+            self.decide(holding("wal-only"))
+
+    def test_changes_nothing_when_the_repository_cannot_be_read(self):
+        def fail(*_):
+            raise pgbackrest.PgBackRestError("repo-ls", "Connection refused")
+
+        with (
+            mock.patch.object(bootstrap, "say"),
+            mock.patch.object(contents, "look", fail),
+            mock.patch.object(bootstrap, "initialise") as initialise,
+        ):
+            self.assertRaises(pgbackrest.PgBackRestError, bootstrap.decide)
+            initialise.assert_not_called()
+
+    def test_carries_a_requested_restore_out_once(self):
+        request = {"generation": 2, "options": ["--type=name"]}
+        self.assertEqual(self.decide(holding("backups", 1), request), [("restore", ["--type=name"], {})])
+        self.assertEqual(self.decide(holding("backups", 2), request), [("restore", ["--type=default"], {})])
+
+    def test_refuses_a_restore_without_a_backup(self):
+        with self.assertRaises(bootstrap.Refused):
+            self.decide(holding("empty"), {"generation": 1, "options": []})
+
+    def test_clones_into_an_empty_repository_only(self):
+        request = {"generation": 1, "options": ["--type=default"], "source": {"stanza": "other"}}
+        expected = [("restore", ["--type=default"], {"config": pgbackrest.SOURCE, "stanza": "other"}), ("stanza-create",)]
+        self.assertEqual(self.decide(holding("empty"), request, holding("backups")), expected)
+        for own, source in (("backups", "backups"), ("wal-only", "backups"), ("empty", "empty")):
+            with self.assertRaises(bootstrap.Refused):
+                self.decide(holding(own), request, holding(source))
+
+
+class SetAside(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.data = os.path.join(self.folder.name, "pgdata")
+        for name, value in {"DATA": self.data, "SEEN": os.path.join(self.folder.name, "restore-generation")}.items():
+            patch = mock.patch.object(set_aside, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def start(self, generation: int) -> list[str]:
+        request = {"generation": generation} if generation else None
+        with mock.patch.object(set_aside.restore_request, "read", lambda: request), mock.patch("builtins.print"):
+            set_aside.main()
+        return sorted(os.listdir(self.folder.name))
+
+    def make_data(self, complete: bool = True) -> None:
+        os.makedirs(os.path.join(self.data, "global"))
+        for name in ["PG_VERSION", *(["global/pg_control"] if complete else [])]:
+            with open(os.path.join(self.data, name), "w", encoding="utf8"):
+                pass
+
+    def test_leaves_the_data_alone_without_a_request(self):
+        self.make_data()
+        self.assertEqual(self.start(0), ["pgdata"])
+
+    def test_renames_the_data_once_per_generation(self):
+        self.make_data()
+        self.assertEqual(self.start(1), ["pgdata.before-restore-1", "restore-generation"])
+        self.make_data()
+        self.assertEqual(self.start(1), ["pgdata", "pgdata.before-restore-1", "restore-generation"])
+
+    def test_keeps_only_the_last_one(self):
+        self.make_data()
+        self.start(1)
+        self.make_data()
+        self.assertEqual(self.start(2), ["pgdata.before-restore-2", "restore-generation"])
+
+    def test_never_starts_an_incomplete_restore(self):
+        self.make_data(complete=False)
+        self.assertEqual(self.start(0), ["pgdata.incomplete"])
+
+
+if __name__ == "__main__":
+    unittest.main()
