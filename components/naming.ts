@@ -60,3 +60,5 @@ export const objectStoreVolume = (stack: string): string => `postgres-ha-${stack
 /** Key prefix of the cluster in etcd: Patroni's namespace and scope. */
 export const patroniScope = (cluster: string): string => cluster;
 export const patroniPrefix = "/service/";
+/** What all keys of one cluster begin with. */
+export const keyPrefix = (cluster: string): string => `${patroniPrefix}${patroniScope(cluster)}/`;

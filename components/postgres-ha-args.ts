@@ -83,6 +83,12 @@ export interface PostgresHAArgs {
      * token of the preview, replaces all data: everything after the target is left behind. @default none
      */
     restore?: RestoreArgs;
+    /**
+     * Refuse every update, and the stack's destruction, that would delete or replace what the data goes with: the
+     * database's namespace and the set of its instances. To destroy it all the same: set it to false, update, destroy.
+     * A change by itself costs nothing. @default false
+     */
+    protectData?: boolean;
 }
 
 /** The arguments with every default in place. */
@@ -99,6 +105,7 @@ export interface NormalisedArgs {
     recovery: { objective: RecoveryObjective };
     backup?: NormalisedBackup;
     restore?: RestoreArgs;
+    protectData: boolean;
 }
 
 /** Defaults, each with its reason. */
@@ -122,8 +129,10 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     // 16 MB: one WAL segment.
     haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "50m", memory: "128Mi" } },
     database: { name: "app", owner: "app" },
-    // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/015).
+    // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/018).
     recovery: { objective: { rto: 16, rpo: 0 } },
+    // Whoever tries it out must get rid of it; the profiles for staging and production switch it on.
+    protectData: false,
 };
 
 /** Fills in the defaults and refuses, all at once, what cannot work. */
@@ -139,6 +148,7 @@ export function normalise(args: PostgresHAArgs): NormalisedArgs {
         haproxy: { ...defaults.haproxy, ...args.haproxy },
         database: { ...defaults.database, ...args.database },
         recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
+        protectData: args.protectData ?? defaults.protectData,
         ...(backup && {
             backup: normaliseBackup(backup, {
                 stack,

@@ -1,5 +1,6 @@
 import { machineAddressProblem } from "./machines/docker/subnet";
-import { overlap, parseCidr, parseIpv4 } from "./network";
+import { hostAccessProblems, hostAddressProblems, hostsInside } from "./machines/existing/host-validation";
+import { overlap, parseCidr } from "./network";
 import { backupProblems } from "./pgbackrest/backup-args";
 import { restoreProblems } from "./pgbackrest/restore";
 import { parameterProblems } from "./patroni/parameters";
@@ -58,7 +59,7 @@ export function machineProblems(machines: MachinesArgs): Problem[] {
     if (machines.provider === "docker") {
         problems.push(...dockerProblems(machines.subnet, list));
     } else {
-        problems.push(...existingAddressProblems(machines), ...existingProblems(machines));
+        problems.push(...hostAddressProblems(machines.machines), ...hostAccessProblems(machines));
     }
     return problems;
 }
@@ -93,58 +94,6 @@ function dockerProblems(subnet: string, list: { address: string }[]): Problem[] 
     });
 }
 
-/** An IPv4 address or a DNS name: entries, certificates and URLs are written for these. */
-const isHost = (text: string): boolean =>
-    parseIpv4(text) !== undefined ||
-    (/[a-z]/i.test(text) && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(text));
-
-function existingAddressProblems(machines: Extract<MachinesArgs, { provider: "existing" }>): Problem[] {
-    const list = machines.machines;
-    const privateOf = (host: (typeof list)[number]) => host.privateAddress ?? host.address;
-    return list.flatMap((host, index) => {
-        const path = `machines.machines[${index}]`;
-        const problems: Problem[] = [];
-        if (!isHost(host.address)) {
-            problems.push({ path: `${path}.address`, message: `"${host.address}" is no IPv4 address or DNS name` });
-        }
-        if (host.privateAddress !== undefined && parseIpv4(host.privateAddress) === undefined) {
-            problems.push({
-                path: `${path}.privateAddress`,
-                message: `"${host.privateAddress}" is no IPv4 address; nodes are registered by theirs`,
-            });
-        }
-        const first = list.findIndex((other) => privateOf(other) === privateOf(host));
-        if (first !== index && host.privateAddress !== undefined) {
-            problems.push({
-                path: `${path}.privateAddress`,
-                message: `"${host.privateAddress}" is also that of machines[${first}]; every machine needs its own`,
-            });
-        }
-        return problems;
-    });
-}
-
-function existingProblems(machines: Extract<MachinesArgs, { provider: "existing" }>): Problem[] {
-    const problems = machines.machines.flatMap(({ hostKey, address }, index) =>
-        /^(ssh-ed25519|ecdsa-sha2-\S+|ssh-rsa) [A-Za-z0-9+/=]{40,}/.test(hostKey)
-            ? []
-            : [
-                  {
-                      path: `machines.machines[${index}].hostKey`,
-                      message: `is no public host key; take it from \`ssh-keyscan -t ed25519 ${address}\``,
-                  },
-              ],
-    );
-    if (typeof machines.privateKey === "string" && !machines.privateKey.includes("PRIVATE KEY")) {
-        problems.push({
-            path: "machines.privateKey",
-            message:
-                "is missing or no private key; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`",
-        });
-    }
-    return problems;
-}
-
 function kubernetesProblems(args: NormalisedArgs): Problem[] {
     const { servers, podCidr, serviceCidr } = args.kubernetes;
     const problems = oddProblems("kubernetes.servers", servers, "servers", 1);
@@ -177,6 +126,13 @@ function kubernetesProblems(args: NormalisedArgs): Problem[] {
             path: "machines.subnet",
             message: "overlaps the addresses of pods or Services; choose another",
         });
+    }
+    if (args.machines.provider === "existing") {
+        const inside = [
+            ...(pods ? [{ field: "kubernetes.podCidr", text: podCidr, block: pods }] : []),
+            ...(services ? [{ field: "kubernetes.serviceCidr", text: serviceCidr, block: services }] : []),
+        ];
+        problems.push(...hostsInside(args.machines.machines, inside));
     }
     return problems;
 }

@@ -9,6 +9,7 @@ import type { DockerHost } from "./machines/docker/docker-machine";
 import { DockerMachines } from "./machines/docker/docker-machines";
 import { ExistingMachines } from "./machines/existing/existing-machines";
 import type { Machine } from "./machines/machine";
+import { NetworkPolicies } from "./network-policies";
 import { databaseNamespace, proxyNamespace } from "./naming";
 import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
@@ -17,7 +18,7 @@ import { createBackupRepository, type BackupRepository } from "./pgbackrest/back
 import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
 import { normalise, type NormalisedArgs, type PostgresHAArgs } from "./postgres-ha-args";
 import { deriveTimers } from "./recovery";
-import { inCluster, type WorkloadContext } from "./workload";
+import { holdsData, inCluster, type WorkloadContext } from "./workload";
 
 /**
  * A highly available PostgreSQL from machine to connection string: machines, k3s, etcd, PostgreSQL under Patroni
@@ -62,6 +63,7 @@ export class PostgresHA extends pulumi.ComponentResource {
         );
         const backup = createBackup(name, input, { machines, host, images }, this);
         const { database, proxy } = createNamespaces(name, input, k3s, [roster, ...backup.ready], this);
+        new NetworkPolicies(`${name}-network`, { context: database, cluster: input.cluster }, { parent: this });
         const etcd = new EtcdCluster(
             `${name}-etcd`,
             {
@@ -194,13 +196,14 @@ function createBackup(
 /** Restricted for the database; the proxies' host ports need a namespace of their own. */
 function createNamespaces(
     name: string,
-    { cluster }: NormalisedArgs,
+    { cluster, protectData }: NormalisedArgs,
     k3s: K3sCluster,
     after: pulumi.Resource[],
     parent: pulumi.Resource,
 ): { database: WorkloadContext; proxy: WorkloadContext } {
     const context = (suffix: string, namespace: string, level: string): WorkloadContext => {
-        const base = { provider: k3s.provider, cluster: k3s };
+        // The proxies hold nothing.
+        const base = { provider: k3s.provider, cluster: k3s, protectData: protectData && suffix === "namespace" };
         const made = new kubernetes.core.v1.Namespace(
             `${name}-${suffix}`,
             {
@@ -213,7 +216,7 @@ function createNamespaces(
                 },
             },
             // Everything in a namespace waits for it: for the images on every node, for a repository that works.
-            { ...inCluster(parent, { ...base, namespace }), dependsOn: after },
+            { ...inCluster(parent, { ...base, namespace }), ...holdsData(base), dependsOn: after },
         );
         return { ...base, namespace: made.metadata.name };
     };

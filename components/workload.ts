@@ -11,12 +11,21 @@ export interface WorkloadContext {
     namespace: pulumi.Input<string>;
     /** Deleting the cluster deletes its objects: with it they are not deleted one by one. */
     cluster: pulumi.Resource;
+    /** What holds data is neither deleted nor replaced. */
+    protectData: boolean;
 }
 
 /** Options of every object inside the cluster. */
 export function inCluster(parent: pulumi.Resource, context: WorkloadContext): pulumi.CustomResourceOptions {
     return { parent, provider: context.provider, deletedWith: context.cluster };
 }
+
+/**
+ * Options of what the data goes with when it is deleted. An update that would delete or replace it is refused, before
+ * anything is touched; taken out of the program after that, it stays in the cluster.
+ */
+export const holdsData = ({ protectData }: Pick<WorkloadContext, "protectData">): pulumi.CustomResourceOptions =>
+    protectData ? { protect: true, retainOnDelete: true } : {};
 
 /** Pods bound to a local volume can run nowhere else: they stay through any loss of their node. */
 export const stayForever: Toleration[] = [

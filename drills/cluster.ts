@@ -137,6 +137,21 @@ export class Cluster {
         return status.podIP;
     }
 
+    /** Hands the primary over to an instance, which is made the synchronous standby first where it is not. */
+    async makePrimary(instance: string): Promise<void> {
+        const { name: leader } = await this.primary();
+        if (leader === instance) {
+            return;
+        }
+        if ((await this.standby()).name !== instance) {
+            await this.makePrimary((await this.standby()).name);
+            await this.waitUntilHealed();
+            return this.makePrimary(instance);
+        }
+        await this.askPatroni("POST", "/switchover", { leader, candidate: instance });
+        await this.waitUntilHealed();
+    }
+
     /** The folder on the machine that holds an instance's data. */
     async dataVolume(instance: string): Promise<string> {
         const claim = await this.kubernetes.get<{ spec: { volumeName: string } }>(

@@ -1,6 +1,7 @@
 import { barSeconds, type EffectiveTimers } from "./bars";
 import type { Fault } from "./faults/fault";
 import { starvedFrom } from "./host-steal";
+import { delayedFrom } from "./own-delay";
 import type { RoundResult } from "./round";
 import { spread, type Spread } from "./statistics";
 
@@ -52,6 +53,8 @@ export interface FaultSummary {
     promotions: number;
     /** Largest share of CPU time that the host was denied in a round. */
     stolenShare: number;
+    /** Seconds that the drill itself was kept from running, at the 99th percentile of the worst round. */
+    ownDelaySeconds: number;
     verdict: "kept" | "broken" | "late" | "not judged";
     reasons: string[];
 }
@@ -71,8 +74,11 @@ export function summarise(fault: Fault, results: RoundResult[], timers: Effectiv
     );
     const late = outage.p95 > bar;
     const took = `the outage took ${outage.p95.toFixed(2)} s at the 95th percentile, ${bar} s are accepted`;
-    const starved = late && stolenShare >= starvedFrom;
-    const denied = `, but this host was denied ${(100 * stolenShare).toFixed(0)} % of its CPU time`;
+    const ownDelaySeconds = Math.max(...results.map((result) => result.ownDelaySeconds));
+    const starved = late && (stolenShare >= starvedFrom || ownDelaySeconds >= delayedFrom);
+    const denied =
+        `, but this host was denied ${(100 * stolenShare).toFixed(0)} % of its CPU time, and the drill itself waited ` +
+        `up to ${ownDelaySeconds.toFixed(2)} s for a processor`;
     return {
         fault: fault.name,
         imitates: fault.imitates,
@@ -88,6 +94,7 @@ export function summarise(fault: Fault, results: RoundResult[], timers: Effectiv
         twoPrimaries: sum(({ twoPrimaries }) => twoPrimaries.length),
         promotions: sum(({ promotions }) => promotions),
         stolenShare,
+        ownDelaySeconds,
         verdict: broken.length > 0 ? "broken" : starved ? "not judged" : late ? "late" : "kept",
         reasons: [...broken, ...(late ? [took + (starved ? denied : "")] : [])],
     };

@@ -11,13 +11,14 @@ import { printTable } from "../commands/table";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { runLab, type LabRound } from "./lab/round";
+import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets";
 import { lockVanished } from "./lab/scenarios/lock-vanished";
 import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { chosenPatches } from "./lab/variant";
 
-const scenarios: Scenario[] = [lockVanished, noLeader, streamsCut];
+const scenarios: Scenario[] = [lockVanished, noLeader, streamsCut, leaseRevoked, keysWiped, etcdDown];
 
 const { values: options } = parseArgs({
     options: {

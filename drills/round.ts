@@ -8,6 +8,7 @@ import { now } from "./ledger/operation";
 import { Sampler } from "./ledger/sampler";
 import type { Overlap } from "./ledger/two-primaries";
 import type { Verdict } from "./ledger/verdict";
+import { OwnDelay } from "./own-delay";
 import { Timeline, type RecordedTimeline } from "./timeline";
 
 export interface RoundResult extends Verdict {
@@ -30,6 +31,8 @@ export interface RoundResult extends Verdict {
     sampled: Record<string, number>;
     /** Share of the host's CPU time that its hypervisor gave to others from the fault on, 0 to 1. */
     stolenShare: number;
+    /** Seconds that the drill's own process was kept from running from the fault on, at the 99th percentile. */
+    ownDelaySeconds: number;
     /** Why it does not heal without a person; undefined when it did. */
     stuck?: string;
     timeline: RecordedTimeline;
@@ -70,14 +73,20 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         writers: options.writers,
     });
     const sampler = new Sampler({ tunnel: cluster.tunnel, instances: cluster.state.instances, entry });
+    const ownDelay = new OwnDelay();
     const timeline = new Timeline(ledger, sampler);
     let prepared: PreparedFault | undefined;
     let healed = false;
+    // Ctrl-C must not leave the fault behind.
+    const interrupted = () => void (prepared?.heal() ?? Promise.resolve()).finally(() => process.exit(130));
+    process.once("SIGINT", interrupted);
+    process.once("SIGTERM", interrupted);
     try {
         report("clients write");
         await sleep(warmUpMs);
         prepared = await fault.prepare(cluster);
         const ticks = readCpuTicks();
+        ownDelay.take();
         const faultAt = timeline.mark("fault");
         report(`${prepared.target} is hit`);
         await prepared.inject();
@@ -90,6 +99,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             () => undefined,
             (error: Error) => error.message,
         );
+        const [stolen, delayed] = [stolenShare(ticks, readCpuTicks()), ownDelay.take()];
         const wholeAt = timeline.mark(stuck === undefined ? "whole" : "stuck");
         await sleep(2000);
         await options.beforeVerdict?.(cluster);
@@ -111,7 +121,8 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             promotions: after.timeline - before.timeline,
             twoPrimaries,
             sampled: Object.fromEntries(sampler.answers),
-            stolenShare: stolenShare(ticks, readCpuTicks()),
+            stolenShare: stolen,
+            ownDelaySeconds: delayed,
             ...(stuck === undefined ? {} : { stuck }),
             timeline: timeline.recorded(),
         };
@@ -119,6 +130,9 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         if (!healed) {
             await prepared?.heal().catch(() => undefined);
         }
+        ownDelay.stop();
+        process.off("SIGINT", interrupted);
+        process.off("SIGTERM", interrupted);
         await Promise.all([ledger.stop(), sampler.finish()]);
     }
 }

@@ -113,6 +113,7 @@ const describe = (result: RoundResult): string =>
     `${result.target}: outage ${result.outageSeconds.toFixed(2)} s, worst client ${result.worstClientSeconds.toFixed(2)} s, ` +
     `whole again after ${duration(result.redundancySeconds * 1000)}; ${result.acknowledged} acknowledged, ${result.lost} lost, ` +
     `${result.failed} refused, ${result.unknown} unknown; ${result.primary.before} -> ${result.primary.after}` +
+    (result.ownDelaySeconds > 0.1 ? `; the drill waited ${result.ownDelaySeconds.toFixed(2)} s for a processor` : "") +
     (result.stolenShare > 0.05 ? `; the host was denied ${(100 * result.stolenShare).toFixed(0)} % of its CPU` : "");
 
 export function conclude(run: DrillRun, faults: Fault[]): void {

@@ -69,6 +69,7 @@ const schema = z.strictObject({
         })
         .optional(),
     haproxy: z.strictObject({ maximumReplicaLag: z.string().optional(), resources: resources.optional() }).optional(),
+    protectData: z.boolean().optional(),
     database: z.strictObject({ name: z.string().optional(), owner: z.string().optional() }).optional(),
     recovery: z
         .strictObject({
@@ -159,6 +160,7 @@ export async function toArguments(
     const { profile, machines, backup, restore, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
     const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
+    const protectData = rest.protectData ?? base.protectData;
     const args: PostgresHAArgs = {
         stack,
         ...rest,
@@ -166,6 +168,7 @@ export async function toArguments(
         etcd: { ...base.etcd, ...rest.etcd },
         postgres: { ...base.postgres, ...rest.postgres },
         haproxy: { ...base.haproxy, ...rest.haproxy },
+        ...(protectData === undefined ? {} : { protectData }),
         ...(backup && { backup: backupArguments(backup, backupSecrets) }),
         ...(restore && { restore: restoreArguments(restore, restoreSecrets, problems) }),
     };

@@ -1,8 +1,8 @@
 import type { PostgresHAArgs } from "../components/postgres-ha-args";
 
-type Profile = Pick<PostgresHAArgs, "etcd" | "postgres" | "haproxy">;
+type Profile = Pick<PostgresHAArgs, "etcd" | "postgres" | "haproxy" | "protectData">;
 
-/** Sizes by environment; what a stack's own configuration says wins. */
+/** Sizes and guards by environment; what a stack's own configuration says wins. */
 export const profiles: Record<"dev" | "staging" | "production", Profile> = {
     // Three machines share one small host.
     dev: {
@@ -11,6 +11,7 @@ export const profiles: Record<"dev" | "staging" | "production", Profile> = {
     },
     // As production, smaller: what is rehearsed here must behave the same.
     staging: {
+        protectData: true,
         etcd: { resources: { cpu: "250m", memory: "512Mi" } },
         postgres: {
             storage: "50Gi",
@@ -21,6 +22,7 @@ export const profiles: Record<"dev" | "staging" | "production", Profile> = {
     },
     // A quarter of the memory for shared_buffers, as PostgreSQL's manual advises.
     production: {
+        protectData: true,
         etcd: { storage: "4Gi", resources: { cpu: "500m", memory: "1Gi" } },
         postgres: {
             storage: "200Gi",

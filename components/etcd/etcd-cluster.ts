@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
-import { etcdMemberName, labels, ports } from "../naming";
+import { etcdMemberName, labels, keyPrefix, ports } from "../naming";
 import { etcdMemberAddress } from "../network";
 import {
     inCluster,
@@ -226,6 +226,7 @@ function createStatefulSet(
         DATA_DIR: "/data/etcd",
         TLS_DIR: "/tls",
         MARKER_CONFIGMAP: markerName(args),
+        PATRONI_KEYS: keyPrefix(args.cluster),
         HEARTBEAT_MS: String(args.heartbeatMs),
         ELECTION_MS: String(args.electionMs),
         // 2 GiB: a database of leases and a few keys needs megabytes; the bound turns a leak into an alarm.
@@ -259,6 +260,7 @@ function createStatefulSet(
                                 imagePullPolicy: "IfNotPresent",
                                 env: [
                                     { name: "MEMBER_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+                                    { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
                                     ...Object.entries(environment).map(([key, value]) => ({ name: key, value })),
                                 ],
                                 command: ["bash", "-c"],

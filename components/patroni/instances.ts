@@ -107,6 +107,7 @@ function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes
         imagePullPolicy: "IfNotPresent",
         env: [
             { name: "INSTANCE_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+            { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
             { name: "INSTANCE_ADDRESSES", value: inputs.instances.map(({ address }) => address).join(" ") },
             { name: "APP_USER", value: args.database.owner },
             { name: "APP_DATABASE", value: args.database.name },

@@ -7,7 +7,7 @@ import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
 import type { InstanceBackup } from "../pgbackrest/pgbackrest";
 import type { Timers } from "../recovery";
-import { inCluster, type Resources, type WorkloadContext } from "../workload";
+import { holdsData, inCluster, type Resources, type WorkloadContext } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -86,7 +86,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
                 credentials: credentials.secret,
                 ...tls.secrets,
             },
-            { ...object, dependsOn: [args.etcd.ready, ...services] },
+            { ...object, ...holdsData(args.context), dependsOn: [args.etcd.ready, ...services] },
         );
         this.registerOutputs({});
     }

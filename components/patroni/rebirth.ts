@@ -1,6 +1,6 @@
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
-import { patroniPrefix, patroniScope, ports } from "../naming";
+import { keyPrefix, ports } from "../naming";
 import { step, waitFor } from "../progress";
 import { listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
@@ -118,7 +118,7 @@ async function patroniKeys(
 const forgetCluster = (ssh: SshConnection, location: ClusterLocation, rebirth: Rebirth): Promise<string> =>
     etcdctl(ssh, location, rebirth, `del --prefix ${prefixOf(location)}`);
 
-const prefixOf = ({ cluster }: ClusterLocation): string => `${patroniPrefix}${patroniScope(cluster)}/`;
+const prefixOf = ({ cluster }: ClusterLocation): string => keyPrefix(cluster);
 
 /** In the first member's pod that answers. */
 async function etcdctl(

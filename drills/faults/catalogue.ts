@@ -3,6 +3,7 @@ import { containerKill } from "./container-kill";
 import { etcdAllDown, etcdLeaderKill, etcdOneMemberDown, etcdTwoMembersDown } from "./etcd-members";
 import type { Fault } from "./fault";
 import { instanceFreeze, patroniFreeze, postgresFreeze, postmasterFreeze, standbyFreeze } from "./freeze";
+import { dataVolumeFull, walVolumeFull } from "./full-volume";
 import { fullCpuMinute, fullCpuTenMinutes } from "./full-cpu";
 import { haproxyKill } from "./haproxy-kill";
 import { kubernetesApiDown } from "./kubernetes-api-down";
@@ -65,6 +66,8 @@ export const catalogue: Fault[] = [
     kubernetesApiDown,
     everyMachinePowerOff,
     objectStoreDown,
+    walVolumeFull,
+    dataVolumeFull,
     primaryMachineDelete,
     fullCpuTenMinutes,
 ];

@@ -30,7 +30,9 @@ export const postmasterFreeze: Fault = {
     name: "postmaster-freeze",
     imitates: "the primary's postmaster hangs: open sessions work on, nobody gets a new one",
     bar: "frozen",
-    failover: "allowed",
+    // Patroni never notices (#1371); the fence ends the instance within 14 s (patroni/image/bin/fence).
+    failover: "expected",
+    holdSeconds: 30,
     prepare: ofPrimary(postmaster),
 };
 

@@ -54,21 +54,21 @@ export class Sampler {
             const begin = now();
             try {
                 session = session === undefined || session.isBroken ? await this.open(instance) : session;
+                if (await isInRecovery(session)) {
+                    this.count(instance.name, "replica");
+                    await sleep(Math.max(0, begin + everyMs - now()));
+                    continue;
+                }
                 const sent = now();
                 const { rows } = await session.query<{ timeline: number }>(insertSample, [instance.name]);
                 const timeline = rows[0]?.timeline ?? 0;
                 this.acceptances.push({ instance: instance.name, begin: sent, end: now(), timeline });
                 this.count(instance.name, "primary");
             } catch (error) {
-                // A replica refuses as read-only; anything else ends the session.
                 const { code } = error as { code?: string };
-                if (code === "25006") {
-                    this.count(instance.name, "replica");
-                } else {
-                    this.note(instance.name, code === undefined ? "silent" : "refusing");
-                    session?.destroy();
-                    session = undefined;
-                }
+                this.note(instance.name, code === undefined ? "silent" : "refusing");
+                session?.destroy();
+                session = undefined;
             }
             await sleep(Math.max(0, begin + everyMs - now()));
         }
@@ -93,4 +93,10 @@ export class Sampler {
         const limits = { connectTimeoutMs: 2000, statementTimeoutMs: 2000, applicationName: "drills sampler" };
         return Session.open({ ...entry, host: name, port: ports.postgresql }, { ...limits, stream });
     }
+}
+
+/** Asked first: a refused insert every 200 ms would drown the logs that a drill is explained with. */
+async function isInRecovery(session: Session): Promise<boolean> {
+    const { rows } = await session.query<{ recovering: boolean }>("select pg_is_in_recovery() as recovering");
+    return rows[0]?.recovering ?? false;
 }

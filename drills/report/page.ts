@@ -102,7 +102,8 @@ const describe = (round: RoundResult): string =>
     `${round.target}. Outage ${seconds(round.outageSeconds)} s, worst client ${seconds(round.worstClientSeconds)} s, ` +
     `redundant after ${seconds(round.redundancySeconds)} s; ${round.acknowledged} acknowledged, ${round.failed} refused, ` +
     `${round.unknown} unknown, ${round.lost} lost; ${round.primary.before} → ${round.primary.after}; ` +
-    `${(100 * round.stolenShare).toFixed(0)} % of the host's CPU time denied`;
+    `${(100 * round.stolenShare).toFixed(0)} % of the host's CPU time denied, ` +
+    `the drill itself held up by ${seconds(round.ownDelaySeconds)} s`;
 
 const capitalised = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 

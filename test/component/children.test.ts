@@ -59,6 +59,10 @@ MachinePower postgres-machines-machine-3-power < postgres-machines
 MachinePower postgres-store-machine-power < postgres-store
 Namespace postgres-namespace < postgres
 Namespace postgres-proxy-namespace < postgres
+NetworkPolicies postgres-network < postgres
+NetworkPolicy postgres-network-default-deny < postgres-network
+NetworkPolicy postgres-network-etcd < postgres-network
+NetworkPolicy postgres-network-postgresql < postgres-network
 NodeImages postgres-images-machine-1 < postgres-images
 NodeImages postgres-images-machine-2 < postgres-images
 NodeImages postgres-images-machine-3 < postgres-images
@@ -141,6 +145,7 @@ describe("the resources of the dev stack", () => {
             "postgresha:etcd:EtcdCluster",
             "postgresha:haproxy:Haproxy",
             "postgresha:images:Images",
+            "postgresha:index:NetworkPolicies",
             "postgresha:index:PostgresHA",
             "postgresha:k3s:K3sCluster",
             "postgresha:machines:DockerMachines",

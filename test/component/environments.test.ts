@@ -73,6 +73,14 @@ describe("a preview of the staging stack", () => {
         );
     });
 
+    it("refuses to delete or replace what the data goes with, and nothing else", () => {
+        const guarded = (flag: "protect" | "retainOnDelete") =>
+            resources.filter((each) => each[flag]).map((each) => `${kind(each)} ${each.name}`);
+        const expected = ["Namespace postgres-namespace", "StatefulSet postgres-patroni-instances"];
+        assert.deepEqual(guarded("protect").sort(), expected);
+        assert.deepEqual(guarded("retainOnDelete").sort(), expected);
+    });
+
     it("removes k3s from hosts that stay when the stack goes", () => {
         const nodes = resources.filter((each) => kind(each) === "K3sNode");
         assert.deepEqual(

@@ -18,6 +18,8 @@ export interface Recorded {
     wire: Record<string, unknown>;
     dependencies: string[];
     deletedWith: string;
+    protect: boolean;
+    retainOnDelete: boolean;
     additionalSecretOutputs: string[];
     provider: string;
     /** What `registerOutputs` sent; undefined before it was called. */
@@ -72,6 +74,8 @@ interface Request {
     getObject(): { toJavaScript(): Record<string, unknown> } | undefined;
     getDependenciesList(): string[];
     getDeletedwith(): string;
+    getProtect(): boolean;
+    getRetainondelete(): boolean;
     getAdditionalsecretoutputsList(): string[];
     getProvider(): string;
 }
@@ -159,6 +163,8 @@ function record(monitor: Monitor, resources: Recorded[]): void {
             wire,
             dependencies: request.getDependenciesList(),
             deletedWith: request.getDeletedwith(),
+            protect: request.getProtect(),
+            retainOnDelete: request.getRetainondelete(),
             additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
             provider: request.getProvider(),
         };

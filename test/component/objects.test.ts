@@ -14,7 +14,7 @@ interface Metadata {
 const metadata = ({ inputs }: Recorded): Metadata => inputs["metadata"] as Metadata;
 const serviceSpec = ({ inputs }: Recorded) => inputs["spec"] as types.output.core.v1.ServiceSpec;
 
-const components = ["etcd", "postgresql", "haproxy", "pgbackrest", "backup-runner"];
+const components = ["etcd", "postgresql", "haproxy", "pgbackrest", "backup-runner", "network"];
 
 describe("the Kubernetes objects of the dev stack", () => {
     let resources: Recorded[];
@@ -33,6 +33,9 @@ describe("the Kubernetes objects of the dev stack", () => {
             "Deployment postgres/postgres-backup",
             "Namespace postgres",
             "Namespace postgres-proxy",
+            "NetworkPolicy postgres/postgres-default-deny",
+            "NetworkPolicy postgres/postgres-etcd",
+            "NetworkPolicy postgres/postgres-postgresql",
             "PodDisruptionBudget postgres/postgres",
             "PodDisruptionBudget postgres/postgres-etcd",
             "Role postgres/postgres-etcd",

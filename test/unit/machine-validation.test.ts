@@ -71,6 +71,38 @@ describe("existing machines", () => {
         }
     });
 
+    const at = (first: { address: string; privateAddress?: string }, kubernetes?: PostgresHAArgs["kubernetes"]) =>
+        complaints({
+            kubernetes,
+            machines: existingMachines({
+                machines: [first, { address: "192.0.2.12" }, { address: "192.0.2.13" }].map((host, index) => ({
+                    ...{ name: `db-${index + 1}`, hostKey },
+                    ...host,
+                })),
+            }),
+        });
+
+    it("at an address of pods or Services are refused, with the setting to change", () => {
+        assert.deepEqual(at({ address: "10.42.0.11" }), [
+            "machines.machines[0].address: 10.42.0.11 lies inside kubernetes.podCidr 10.42.0.0/16; set kubernetes.podCidr to a block that no host is in",
+        ]);
+        assert.deepEqual(at({ address: "db.example", privateAddress: "10.43.255.255" }), [
+            "machines.machines[0].privateAddress: 10.43.255.255 lies inside kubernetes.serviceCidr 10.43.0.0/16; set kubernetes.serviceCidr to a block that no host is in",
+        ]);
+        assert.deepEqual(at({ address: "10.44.0.1", privateAddress: "10.41.255.255" }), []);
+        assert.deepEqual(at({ address: "10.42.0.11" }, { podCidr: "10.64.0.0/16" }), []);
+    });
+
+    it("with IPv6 addresses are refused, and told that only IPv4 is spoken", () => {
+        for (const address of ["2001:db8::1", "[2001:db8::1]", "::ffff:192.0.2.1"]) {
+            const refusal = `"${address}" is an IPv6 address, and this stack speaks IPv4 only; give the host's IPv4 address, or a name that has one`;
+            assert.deepEqual(at({ address }), [`machines.machines[0].address: ${refusal}`]);
+            assert.deepEqual(at({ address: "192.0.2.11", privateAddress: address }), [
+                `machines.machines[0].privateAddress: ${refusal}`,
+            ]);
+        }
+    });
+
     it("without a host key are refused, with the command that finds it", () => {
         for (const key of ["", "192.0.2.14 ssh-ed25519 AAAA", "ssh-ed25519", "ssh-ed25519 AAAA", "SHA256:abc"]) {
             const machines = [1, 2, 3, 4].map((number) => ({

@@ -43,6 +43,8 @@ describe("judgement of a round", () => {
     it("is late when the bar is missed at the 95th percentile, and not judged when the host was starved", () => {
         assert.equal(summarise(fault, [round({ outageSeconds: 5.1 })], timers).verdict, "late");
         assert.equal(summarise(fault, [round({ outageSeconds: 5.1, stolenShare: 0.2 })], timers).verdict, "not judged");
+        const heldUp = round({ outageSeconds: 5.1, ownDelaySeconds: 0.3 });
+        assert.equal(summarise(fault, [heldUp], timers).verdict, "not judged");
     });
 
     it("counts a pause while it heals as an outage", () => {

@@ -11,6 +11,7 @@ export const recordedRound = (changes: Partial<RoundResult> = {}): RoundResult =
     twoPrimaries: [],
     sampled: { "postgres-0": 50 },
     stolenShare: 0,
+    ownDelaySeconds: 0,
     timeline: {
         binMs: 100,
         acknowledged: [20, 21, 0, 0, 0, 19, 20],

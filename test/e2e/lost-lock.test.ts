@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { runLab, type LabRound } from "../../drills/lab/round";
+import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
+import { noLeader } from "../../drills/lab/scenarios/no-leader";
+import { type Scenario } from "../../drills/lab/scenarios/scenario";
+import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
+import { chosenPatches } from "../../drills/lab/variant";
+
+/**
+ * The loss and the stuck state that the patches to Patroni close, with and without them, on the loopback lab: it needs
+ * the engine and the images of the stack, not the stack itself. One round each; `drills/lab.ts` makes more, and with
+ * each patch alone.
+ */
+describe("the loopback lab", function () {
+    this.timeout(300_000);
+
+    async function play(scenario: Scenario, patches: string): Promise<LabRound> {
+        for await (const round of runLab(scenario, chosenPatches(patches), 1)) {
+            console.log(
+                `measured: ${scenario.name}, patches ${patches}: ${round.lost} of ${round.acknowledged} lost; ${round.note}`,
+            );
+            return round;
+        }
+        return assert.fail("no round was played");
+    }
+
+    for (const scenario of [lockVanished, noLeader]) {
+        it(`loses acknowledged rows in ${scenario.name} with Patroni as released: the lab shows what it is for`, async () => {
+            const { lost } = await play(scenario, "none");
+            assert.ok(lost > 0, "nothing was lost: the scenario does not show the defect any more");
+        });
+
+        it(`loses nothing in ${scenario.name} with the patches`, async () => {
+            const { lost, acknowledged } = await play(scenario, "all");
+            assert.ok(acknowledged >= 25);
+            assert.equal(lost, 0);
+        });
+    }
+
+    it("finds nobody to promote in streams-cut with Patroni as released", async () => {
+        assert.equal((await play(streamsCut, "none")).stuck, true);
+    });
+
+    it("promotes the synchronous standby in streams-cut with the patches, and loses nothing", async () => {
+        const { stuck, lost } = await play(streamsCut, "all");
+        assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
+    });
+});
