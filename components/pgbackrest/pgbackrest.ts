@@ -136,7 +136,7 @@ const render = (
             renderPgBackRestConfig(
                 {
                     stanza,
-                    repository: known as KnownRepository,
+                    repository: known,
                     caFile: `${backupPaths.config}/${caFile}`,
                     passphrase: plain,
                     processes: backup.processes,
