@@ -1,6 +1,7 @@
 /** make down: destroys the stack and leaves nothing behind, whatever state it is in. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { docker } from "../components/docker-cli";
 import { cacheRoot } from "../offline/cache";
 import { stateDirectory } from "../offline/checkout";
 import { engineAnswers, ensureDockerEngine, stopDockerEngine } from "../offline/docker-engine";
@@ -69,9 +70,16 @@ async function down(): Promise<number> {
         say("No container, volume or network of the stack is left.");
     }
     removeState(workspace);
-    if (await stopDockerEngine(engine)) say("Stopped the Docker engine that make up had started.");
+    await stopOwnEngine();
     say(`Stack ${stack} is gone (${duration(Date.now() - started)}).`);
     return 0;
+}
+
+/** Others may have come to use the engine that make up started. */
+async function stopOwnEngine(): Promise<void> {
+    const others = (await engineAnswers()) ? (await docker(["ps", "--quiet"])).split("\n").filter(Boolean).length : 0;
+    if (others > 0) say(`The Docker engine goes on: ${others} containers of others run in it.`);
+    else if (await stopDockerEngine(engine)) say("Stopped the Docker engine that make up had started.");
 }
 
 async function destroyWithPulumi(workspace: Workspace): Promise<void> {

@@ -49,7 +49,7 @@ export function renderPgBackRestConfig(input: PgBackRestConfigInput, instance: I
         ],
         // PostgreSQL waits for the push of each segment: one process gathers them and pushes several at once. No
         // queue-max: it would drop WAL.
-        ["global:archive-push", { "archive-async": "y", "spool-path": backupPaths.spool }],
+        ["global:archive-push", { "archive-async": "y" }],
         // Fetched one by one: fetching ahead reports false timeouts after a timeline switch (2.55).
         ["global:archive-get", { "archive-async": "n" }],
         ["global:restore", { "process-max": Math.max(2, input.processes) }],
@@ -87,6 +87,8 @@ const general = ({ processes }: PgBackRestConfigInput): Settings => ({
     delta: "n",
     "backup-standby": "prefer",
     "lock-path": "/tmp/pgbackrest",
+    // On the data volume, as the WAL itself. A restore cleans it, so it is named for every command.
+    "spool-path": backupPaths.spool,
     "log-level-file": "off",
     "log-level-console": "warn",
 });

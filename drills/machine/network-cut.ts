@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { SshConnection } from "../../components/machines/ssh";
 import { undoLater } from "./undo-later";
 
@@ -10,11 +11,15 @@ export interface Rule {
 }
 
 /** Marks the rules of drills, so that they are told from everybody else's. */
-const mark = "-m comment --comment postgres-ha-drill";
+const marked = "postgres-ha-drill";
 
 /** Packets that get lost, on a machine or in the network of one pod on it. */
 export class NetworkCut {
     private readonly prefix: string;
+    /** Its own: what undoes a forgotten cut later must not undo the same cut of a later round. */
+    private readonly mark = `${marked}-${randomUUID()}`;
+    /** Keeps the pod's network within reach when the process that led to it is gone. */
+    private readonly pin?: { from: string; to: string };
 
     /** `inNetworkOf`: a process whose network it is; without it the machine's own. */
     constructor(
@@ -22,23 +27,43 @@ export class NetworkCut {
         private readonly rules: Rule[],
         inNetworkOf?: number,
     ) {
-        this.prefix = inNetworkOf === undefined ? "" : `nsenter --target ${inNetworkOf} --net `;
+        if (inNetworkOf === undefined) {
+            this.prefix = "";
+            return;
+        }
+        this.pin = { from: `/proc/${inNetworkOf}/ns/net`, to: `/run/drill-network-${inNetworkOf}` };
+        this.prefix = `nsenter --net=${this.pin.to} `;
     }
 
     async apply(): Promise<void> {
-        await this.ssh.run(`set -e; ${this.commands("-I").join("; ")}`);
-        await undoLater(this.ssh, this.commands("-D").join("; "));
+        const { pin } = this;
+        const pinning = pin === undefined ? "" : `touch ${pin.to}; mount --bind ${pin.from} ${pin.to}; `;
+        await this.ssh.run(`set -e; ${pinning}${this.commands("-I").join("; ")}`);
+        await undoLater(this.ssh, this.undoing);
     }
 
-    /** Rules of a pod that is gone went with its network. */
+    /** A cut that stays would break every round after it, so it is looked whether it is gone. */
     async lift(): Promise<void> {
-        await this.ssh.run(this.commands("-D").join("; "), { allowFailure: true });
+        await this.ssh.run(this.undoing, { allowFailure: true });
+        const left = this.rules.map(({ table, chain }) => `${this.prefix}iptables -w 5 -t ${table} -S ${chain}`);
+        const { pin } = this;
+        const look = `if ${pin === undefined ? "true" : `test -e ${pin.to}`}; then ${left.join("; ")}; fi`;
+        const { stdout } = await this.ssh.run(look, { allowFailure: true });
+        if (stdout.includes(this.mark)) {
+            throw new Error(`${this.ssh.machine.name}: the cut cannot be lifted: ${stdout}`);
+        }
+    }
+
+    private get undoing(): string {
+        const { pin } = this;
+        const unpinning = pin === undefined ? "true" : `umount ${pin.to} && rm ${pin.to}`;
+        return `${this.commands("-D").join(" && ")} && ${unpinning}`;
     }
 
     private commands(command: "-I" | "-D"): string[] {
         return this.rules.map(
             ({ table, chain, match, target }) =>
-                `${this.prefix}iptables -w 5 -t ${table} ${command} ${chain} ${match} ${mark} -j ${target}`,
+                `${this.prefix}iptables -w 5 -t ${table} ${command} ${chain} ${match} -m comment --comment ${this.mark} -j ${target}`,
         );
     }
 }
