@@ -22,10 +22,11 @@ export const user = "object-store";
 /** One region, as its clients name it; the server refuses signatures for another. */
 export const region = "us-east-1";
 
-/** Paths are absolute: the server changes its directory. */
+/** Paths are absolute: the server changes its directory. It is never given up, however often it ends. */
 export const renderUnit = (): string => `[Unit]
 Description=S3 object store (versitygw)
 After=network-online.target
+StartLimitIntervalSec=0
 
 [Service]
 User=${user}

@@ -9,7 +9,6 @@ import type { NormalisedBackup } from "./backup-args";
 import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestConfigInput } from "./config";
 import type { Repository } from "./repository";
 import { existingRepository, normaliseRepository } from "./repository-args";
-import type { KnownRepository } from "./repository-options";
 import { restoreRequest, type RestoreArgs } from "./restore";
 
 export interface PgBackRestArgs {
@@ -136,7 +135,7 @@ const render = (
             renderPgBackRestConfig(
                 {
                     stanza,
-                    repository: known as KnownRepository,
+                    repository: known,
                     caFile: `${backupPaths.config}/${caFile}`,
                     passphrase: plain,
                     processes: backup.processes,

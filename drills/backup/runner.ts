@@ -22,15 +22,13 @@ export class Runner {
         isWanted: (status: RunnerStatus) => boolean,
     ): Promise<RunnerStatus> {
         const end = Date.now() + timeoutSeconds * 1000;
-        let last = "";
         for (;;) {
             const status = await this.status().catch((error: unknown) => (error as Error).message);
             if (typeof status !== "string" && isWanted(status)) {
                 return status;
             }
-            last = JSON.stringify(status);
             if (Date.now() > end) {
-                throw new Error(`${what}: not within ${timeoutSeconds} s; last seen: ${last}`);
+                throw new Error(`${what}: not within ${timeoutSeconds} s; last seen: ${JSON.stringify(status)}`);
             }
             await sleep(500);
         }

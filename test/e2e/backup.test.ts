@@ -93,7 +93,7 @@ describe("backups", () => {
 
     const bootstrap = (change: string) => `
         set -e; mkdir -p /tmp/try; sed '${change}' /etc/pgbackrest/pgbackrest.conf > /tmp/try/pgbackrest.conf
-        export PGBACKREST_CONFIGURATION=/tmp/try/pgbackrest.conf PGDATA_PATH=/tmp/try/pgdata BOOTSTRAP_PATIENCE=0
+        export BACKUP_CONFIGURATION=/tmp/try/pgbackrest.conf PGDATA_PATH=/tmp/try/pgdata BOOTSTRAP_PATIENCE=0
         export BOOTSTRAP_REPORT=/tmp/try/report.json PATRONI_SUPERUSER_PASSWORD=none
         cd /usr/local/lib/postgres-ha; python3 -m backup.bootstrap > /dev/null 2>&1 && echo initialised
         cat $BOOTSTRAP_REPORT; ls /tmp/try; rm -r /tmp/try`;

@@ -16,6 +16,7 @@ describe("the unit of the object store", () => {
 
     it("starts with the machine and again after it ended", () => {
         assert.match(renderUnit(), /^Restart=always$/m);
+        assert.match(renderUnit(), /^StartLimitIntervalSec=0$/m);
         assert.match(renderUnit(), /^WantedBy=multi-user.target$/m);
     });
 

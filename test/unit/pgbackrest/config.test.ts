@@ -29,7 +29,7 @@ function sections(input: PgBackRestConfigInput): Record<string, Record<string, s
             const lines = (parts[index + 1] ?? "").trim().split("\n").filter(Boolean);
             return index % 2 === 1 ? [[name, Object.fromEntries(lines.map((line) => line.split(/=(.*)/s)))]] : [];
         }),
-    ) as Record<string, Record<string, string>>;
+    );
 }
 
 describe("pgbackrest.conf", () => {

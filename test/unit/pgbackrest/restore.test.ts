@@ -28,7 +28,7 @@ describe("a restore", () => {
 
     it("needs exactly one target", () => {
         assert.deepEqual(paths({ target: {} as RestoreTarget }), ["restore.target"]);
-        assert.deepEqual(paths({ target: { xid: "1", name: "x" } as RestoreTarget }), ["restore.target"]);
+        assert.deepEqual(paths({ target: { xid: "1", name: "x" } }), ["restore.target"]);
     });
 
     it("refuses a time without an offset: it would mean another moment on another machine", () => {

@@ -7,7 +7,8 @@ import socket
 import subprocess
 
 STANZA = os.environ.get("BACKUP_STANZA", "")
-OWN = os.environ.get("PGBACKREST_CONFIGURATION", "/etc/pgbackrest/pgbackrest.conf")
+# Not PGBACKREST_...: pgBackRest warns of names that are none of its options, among what it is asked for.
+OWN = os.environ.get("BACKUP_CONFIGURATION", "/etc/pgbackrest/pgbackrest.conf")
 # Of another stack's repository, which is only read.
 SOURCE = "/etc/pgbackrest/source.conf"
 # The instances over TLS; only the runner has it.

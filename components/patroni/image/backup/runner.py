@@ -19,6 +19,8 @@ WATCH_SECONDS = 10
 # A listing of the whole archive; the newest segment is looked for at every watch.
 FULL_CHECK_SECONDS = 300
 RETRY_SECONDS = (10, 20, 40, 80, 160, 300)
+# Status codes of `pgbackrest info`: no folder of the stanza, or one without its description.
+MISSING_STANZA = (1, 3)
 HEARTBEAT = Path("/tmp/heartbeat")
 
 
@@ -54,6 +56,10 @@ class Runner:
         seen = primary.look()
         self.timeline = seen["timeline"] if seen else self.timeline
         self.info = pgbackrest.info()
+        if seen and self.info.get("status", {}).get("code") in MISSING_STANZA:
+            # A repository that is new to a database that runs: pgBackRest refuses where another one's is.
+            pgbackrest.stream("stanza-create", config=pgbackrest.RUNNER)
+            self.info = pgbackrest.info()
         backups = self.info["backup"]
         self.read_annotations(backups)
         self.show_progress()
