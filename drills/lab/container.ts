@@ -36,7 +36,7 @@ export class LabContainer {
     private constructor(private readonly id: string) {}
 
     static async start(): Promise<LabContainer> {
-        const data = "/lab/data:uid=999,gid=999,mode=0700,size=2g,exec";
+        const data = "/lab/data:uid=999,gid=999,mode=0700,size=6g,exec";
         const id = await docker([
             ...["run", "--detach", "--rm", "--init", "--network", "none", "--shm-size", "512m"],
             ...["--tmpfs", data, "--label", "postgres-ha-lab=1", await ensureLabImage()],
