@@ -5,7 +5,7 @@ import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
-import { ensureStarted, LostDataWatch, startAnew, type Rebirth } from "./rebirth";
+import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { restartable, restartPending } from "./pending-restarts";
@@ -75,10 +75,9 @@ async function findDrift(state: PatroniStateInputs): Promise<string[]> {
     const server = await readyServer(state.servers);
     if (!server) return [];
     return withSsh(server, async (ssh) => {
-        const members = await listMembers(ssh, state).catch(() => undefined);
+        const members = await listMembers(ssh, state);
         // Where a repository can bring it back, the loss of all data must show as a change.
-        if (state.rebirth && !members?.some(({ role }) => role === "leader")) return ["no leader"];
-        if (!members) return [];
+        if (state.rebirth !== undefined && !members.some(({ role }) => role === "leader")) return ["no leader"];
         const held = await askAnyInstance<DynamicConfig>(ssh, state, "GET", "/config");
         const added = Object.keys(addedParameters(state.dynamicConfig, held));
         return [
@@ -106,9 +105,6 @@ async function bringUp(
         const whole = () => untilWhole(ssh, inputs, bootstrap);
         if (rebirth && restore) {
             await startAnew(ssh, inputs, rebirth);
-        }
-        if (rebirth) {
-            await ensureStarted(ssh, inputs);
         }
         await bootstrap?.begin();
         // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not

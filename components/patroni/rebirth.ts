@@ -75,20 +75,9 @@ export async function startAnew(ssh: SshConnection, location: ClusterLocation, r
     await step(cluster, `restore ${generation}: forgetting the cluster's state in etcd`, () =>
         forgetCluster(ssh, location, rebirth),
     );
-    await ensureStarted(ssh, location);
-}
-
-/** A restore that was broken off has left them stopped, which the program's own settings do not show. */
-export async function ensureStarted(
-    ssh: SshConnection,
-    { cluster, namespace, instances }: ClusterLocation,
-): Promise<void> {
-    const { stdout } = await kubectl(ssh, `-n ${namespace} get statefulset ${cluster} -o jsonpath={.spec.replicas}`);
-    if (Number(stdout) < instances.length) {
-        await step(cluster, "starting the instances", () =>
-            kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${instances.length}`),
-        );
-    }
+    await step(cluster, `restore ${generation}: starting the instances`, () =>
+        kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${instances.length}`),
+    );
 }
 
 /** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. */
@@ -141,7 +130,7 @@ async function etcdctl(
     const failures: string[] = [];
     const script =
         'exec etcdctl --cacert "$TLS_DIR/ca.crt" --cert "$TLS_DIR/tls.crt" --key "$TLS_DIR/tls.key" --command-timeout 5s ' +
-        `--endpoints https://127.0.0.1:${ports.etcdClient} ${command}\n`;
+        `--endpoints "https://$MEMBER_ADDRESS:${ports.etcdClient}" ${command}\n`;
     for (const member of etcdMembers) {
         const answer = await kubectl(ssh, `-n ${namespace} exec -i ${member} -- bash`, {
             allowFailure: true,
