@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import typescript from "typescript-eslint";
 
 export default typescript.config(
-    { ignores: ["node_modules/", ".state/", "**/*.cjs"] },
+    { ignores: ["node_modules/", ".state/", "reports/", "**/*.cjs"] },
     js.configs.recommended,
     {
         files: ["**/*.ts"],

@@ -7,7 +7,7 @@
  *     --repeats N     of the alternation; 3 without it
  *     --clients LIST  1,8,32,128 without it
  *     --scale N       of pgbench's tables, 15 MB each; 10 without it
- *     --name NAME     of the run; .state/bench/NAME.json and .html are written. The time without it
+ *     --name NAME     of the run; reports/bench/NAME.json and .html are written. The time without it
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -18,8 +18,8 @@ import { casesOf, loads, type Measurement } from "../drills/bench/load";
 import { Pgbench } from "../drills/bench/pgbench";
 import { Cluster } from "../drills/cluster";
 import { benchHead, benchRows, renderBenchPage } from "../drills/report/bench-page";
+import { reportsDirectory } from "../drills/report/reports-directory";
 import { markdownTable } from "../drills/report/markdown";
-import { stateDirectory } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
 import { say, step } from "../offline/progress";
 import { main } from "./main";
@@ -52,7 +52,7 @@ async function bench(): Promise<number> {
     const clients = options.clients.split(",").map((text) => positive("clients", text));
     const begun = new Date().toISOString();
     const name = options.name ?? begun.slice(0, 19).replace(/:/g, "-");
-    const folder = join(stateDirectory, "bench");
+    const folder = reportsDirectory("bench");
     mkdirSync(folder, { recursive: true });
     const cluster = await Cluster.open();
     const measurements: Measurement[] = [];

@@ -10,18 +10,18 @@
  *     --all           the whole catalogue
  *     --rounds N      of each fault; 1 without it
  *     --writers N     clients that write, 20 without it
- *     --name NAME     of the run; .state/drills/NAME.json and .html are written. The time without it
+ *     --name NAME     of the run; reports/drills/NAME.json and .html are written. The time without it
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { stateDirectory } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { Cluster } from "../drills/cluster";
 import { catalogue, core } from "../drills/faults/catalogue";
 import type { Fault } from "../drills/faults/fault";
 import { renderPage } from "../drills/report/page";
+import { reportsDirectory } from "../drills/report/reports-directory";
 import { drill, type DrillRun } from "../drills/run";
 import { main } from "./main";
 import { printTable } from "./table";
@@ -77,7 +77,7 @@ async function run(): Promise<number> {
     const faults = chosenFaults();
     const [rounds, writers] = [positive("rounds"), positive("writers")];
     const name = options.name ?? new Date().toISOString().slice(0, 19).replace(/:/g, "-");
-    const folder = join(stateDirectory, "drills");
+    const folder = reportsDirectory("drills");
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${name}.json`);
     const page = join(folder, `${name}.html`);

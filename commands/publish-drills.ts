@@ -6,15 +6,16 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { publish } from "../drills/report/published-run";
+import { reportsDirectory } from "../drills/report/reports-directory";
 import { fullTable, headlineTable, replaceBetween } from "../drills/report/tables";
 import type { DrillRun } from "../drills/run";
-import { checkout, stateDirectory } from "../offline/checkout";
+import { checkout } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
 import { main } from "./main";
 
 async function publishDrills(): Promise<number> {
     const name = process.env["RUN"] ?? process.argv[2];
-    const file = join(stateDirectory, "drills", `${name}.json`);
+    const file = join(reportsDirectory("drills"), `${name}.json`);
     if (name === undefined || !existsSync(file)) {
         throw new ToolchainError(
             `There is no run ${file}.`,

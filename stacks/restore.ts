@@ -4,8 +4,12 @@ import { confirmationToken, describeTarget, type RestoreArgs } from "../componen
 import type { Problem } from "../components/validation";
 import { s3Repository, type RepositorySecrets } from "./backup";
 
+/** The CLI reads a moment that stands without quotes as a date, and hands it over in the form of its own language. */
+export const asIso8601 = (time: string): string =>
+    time.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d\d)(\d\d)(?: \S+)?$/, "$1T$2$3:$4");
+
 const target = z.union([
-    z.strictObject({ time: z.string() }),
+    z.strictObject({ time: z.string().transform(asIso8601) }),
     z.strictObject({ lsn: z.string() }),
     z.strictObject({ xid: z.string() }),
     z.strictObject({ name: z.string() }),

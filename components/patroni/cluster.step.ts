@@ -5,7 +5,7 @@ import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
-import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
+import { LostDataWatch, startAnew, startStopped, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { restartable, restartPending } from "./pending-restarts";
@@ -75,7 +75,8 @@ async function findDrift(state: PatroniStateInputs): Promise<string[]> {
     const server = await readyServer(state.servers);
     if (!server) return [];
     return withSsh(server, async (ssh) => {
-        const members = await listMembers(ssh, state);
+        const members = await listMembers(ssh, state).catch(() => []);
+        if (members.length === 0) return ["no instance answers"];
         // Where a repository can bring it back, the loss of all data must show as a change.
         if (state.rebirth !== undefined && !members.some(({ role }) => role === "leader")) return ["no leader"];
         const held = await askAnyInstance<DynamicConfig>(ssh, state, "GET", "/config");
@@ -105,6 +106,8 @@ async function bringUp(
         const whole = () => untilWhole(ssh, inputs, bootstrap);
         if (rebirth && restore) {
             await startAnew(ssh, inputs, rebirth);
+        } else if (rebirth) {
+            await startStopped(ssh, inputs);
         }
         await bootstrap?.begin();
         // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not

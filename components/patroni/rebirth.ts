@@ -62,22 +62,37 @@ export async function startAnew(ssh: SshConnection, location: ClusterLocation, r
     const { cluster, namespace, instances } = location;
     const { generation } = rebirth;
     await step(cluster, `restore ${generation}: archiving what was written last`, () => archiveTheRest(ssh, location));
-    await step(cluster, `restore ${generation}: stopping the instances`, async () => {
-        await kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=0`);
-        await waitFor(`the pods of ${cluster}`, 180, async () => {
-            const { stdout } = await kubectl(
-                ssh,
-                `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`,
-            );
-            return stdout.trim() === "" ? { done: true } : { waiting: stdout.trim().split("\n").join(", ") };
+    try {
+        await step(cluster, `restore ${generation}: stopping the instances`, async () => {
+            await scale(ssh, location, 0);
+            await waitFor(`the pods of ${cluster}`, 180, async () => {
+                const { stdout } = await kubectl(
+                    ssh,
+                    `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`,
+                );
+                return stdout.trim() === "" ? { done: true } : { waiting: stdout.trim().split("\n").join(", ") };
+            });
         });
-    });
-    await step(cluster, `restore ${generation}: forgetting the cluster's state in etcd`, () =>
-        forgetCluster(ssh, location, rebirth),
-    );
-    await step(cluster, `restore ${generation}: starting the instances`, () =>
-        kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${instances.length}`),
-    );
+        await step(cluster, `restore ${generation}: forgetting the cluster's state in etcd`, () =>
+            forgetCluster(ssh, location, rebirth),
+        );
+    } finally {
+        // A restore that cannot begin must not leave a cluster that is down.
+        await startStopped(ssh, location);
+    }
+}
+
+const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
+    kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
+
+/** Starts the instances that a restore stopped, also one that was broken off in between. */
+export async function startStopped(ssh: SshConnection, location: ClusterLocation): Promise<void> {
+    const { cluster, namespace, instances } = location;
+    const get = `-n ${namespace} get statefulset ${cluster} -o jsonpath={.spec.replicas}`;
+    if (Number((await kubectl(ssh, get)).stdout) >= instances.length) {
+        return;
+    }
+    await step(cluster, "starting the instances", () => scale(ssh, location, instances.length));
 }
 
 /** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. */
@@ -130,7 +145,7 @@ async function etcdctl(
     const failures: string[] = [];
     const script =
         'exec etcdctl --cacert "$TLS_DIR/ca.crt" --cert "$TLS_DIR/tls.crt" --key "$TLS_DIR/tls.key" --command-timeout 5s ' +
-        `--endpoints "https://$MEMBER_ADDRESS:${ports.etcdClient}" ${command}\n`;
+        `--endpoints "https://127.0.0.1:${ports.etcdClient}" ${command}\n`;
     for (const member of etcdMembers) {
         const answer = await kubectl(ssh, `-n ${namespace} exec -i ${member} -- bash`, {
             allowFailure: true,

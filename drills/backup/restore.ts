@@ -23,7 +23,9 @@ export class RestoreSettings {
         };
         const token = confirmationToken(this.cluster.state.cluster, { target, generation });
         const restore = { target, generation, ...(confirmed && { confirm: token }) };
-        writeFileSync(this.file, stringify({ ...own, config: { ...own.config, "postgres-ha:restore": restore } }));
+        const config = { ...own.config, "postgres-ha:restore": restore };
+        // Quoted: a moment without quotes comes back rounded to its digits, and the token is for the very text.
+        writeFileSync(this.file, stringify({ ...own, config }, { defaultStringType: "QUOTE_DOUBLE" }));
         return token;
     }
 

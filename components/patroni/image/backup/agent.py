@@ -6,6 +6,7 @@ proven restore left behind.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,8 @@ on conflict (id) do update set written_at = excluded.written_at, writes = canary
 
 
 def main() -> int:
+    # The first process of a container ignores what it does not handle: every pod would end only when its grace does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = subprocess.Popen(["pgbackrest", "server", "--log-level-console=warn"])
     due = {"store": 0.0, "canary": 0.0, "clean": 0.0}
     while server.poll() is None:
