@@ -127,7 +127,11 @@ def names(path: str, config: str = OWN) -> list[str]:
 def info(config: str = OWN, stanza: str | None = None) -> dict:
     """The stanza as `pgbackrest info` knows it. What cannot be read is an error here, not a status code."""
     # Words of a repository that is not understood may hold any byte.
-    answer = json.loads(run("info", "--output=json", config=config, stanza=stanza), strict=False)
+    text = run("info", "--output=json", config=config, stanza=stanza)
+    try:
+        answer = json.loads(text, strict=False)
+    except ValueError as error:
+        raise PgBackRestError("info", "[CryptoError] what the repository holds cannot be read") from error
     found = answer[0] if answer else {"status": {"code": 1}, "backup": [], "archive": [], "db": []}
     for repository in found.get("repo", []):
         if repository["status"]["code"] == 99:
