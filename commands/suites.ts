@@ -14,7 +14,7 @@ export interface Result extends SuiteCounts {
 }
 
 /** Time one test may take, by suite; a test that needs more says so itself. */
-const timeouts = { unit: 30_000, component: 60_000, contract: 180_000, e2e: 900_000 };
+const timeouts = { unit: 30_000, component: 60_000, contract: 180_000, e2e: 900_000, trials: 900_000 };
 
 export type SuiteName = keyof typeof timeouts;
 

@@ -5,7 +5,7 @@ import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { tellRunner } from "../../commands/status/backup";
 import { postmasterKill } from "../../drills/faults/postmaster-kill";
-import { measured, surviveFault, useCluster } from "./support";
+import { measured, surviveFault, useCluster } from "../e2e/support";
 
 describe("backups under faults", () => {
     const cluster = useCluster();

@@ -6,7 +6,7 @@ import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { Cluster } from "../../drills/cluster";
 import { checkout } from "../../offline/checkout";
-import { measured, useCluster } from "./support";
+import { measured, useCluster } from "../e2e/support";
 
 describe("loss of all data", () => {
     const cluster = useCluster();

@@ -6,7 +6,7 @@ import { streamsCutThenKill } from "../../drills/faults/streams-cut";
 import { brokenPromises } from "../../drills/judgement";
 import { anySession, forgetRound } from "../../drills/ledger/table";
 import { runRound, type RoundResult } from "../../drills/round";
-import { useCluster } from "./support";
+import { useCluster } from "../e2e/support";
 
 /** A round in which nothing is broken but what the test plants. */
 const nothing: Fault = {
