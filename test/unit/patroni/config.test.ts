@@ -184,7 +184,7 @@ describe("patroni.yml of a stack with backups", () => {
             archive_command: _b,
             archive_timeout: _c,
             ...parameters
-        } = withBackups.postgresql.parameters as Record<string, string>;
+        } = withBackups.postgresql.parameters;
         const { create_replica_methods: _d, pgbackrest: _e, recovery_conf: _f, ...postgresql } = withBackups.postgresql;
         const { method: _g, pgbackrest: _h, ...bootstrap } = withBackups.bootstrap;
         assert.deepEqual({ ...withBackups, bootstrap, postgresql: { ...postgresql, parameters } }, without);
