@@ -1,21 +1,27 @@
 import { writeFileSync } from "node:fs";
 import Mocha from "mocha";
 
-const { EVENT_RUN_END } = Mocha.Runner.constants;
+const { EVENT_RUN_END, EVENT_TEST_FAIL } = Mocha.Runner.constants;
 
 export interface SuiteCounts {
     passed: number;
     failed: number;
     skipped: number;
+    /** Each failed test in one line: its title and the first line of its error. */
+    failures: string[];
 }
 
 /** Mocha's own spec output, and the counts in the file that SUITE_COUNTS names. */
 export class SuiteReporter extends Mocha.reporters.Spec {
     constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
         super(runner, options);
+        const failed: string[] = [];
+        runner.on(EVENT_TEST_FAIL, (test: Mocha.Runnable, error: Error) => {
+            failed.push(`${test.fullTitle()}: ${error.message.trim().split("\n")[0] ?? ""}`);
+        });
         runner.once(EVENT_RUN_END, () => {
             const { passes, failures, pending } = this.stats;
-            const counts: SuiteCounts = { passed: passes, failed: failures, skipped: pending };
+            const counts: SuiteCounts = { passed: passes, failed: failures, skipped: pending, failures: failed };
             const file = process.env["SUITE_COUNTS"];
             if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
         });

@@ -1,5 +1,5 @@
 /** npm run test:<suite>: one suite as `make test` runs it, or the files of it that are named. */
-import { summaryRow, isSuite, runSuite } from "./suites";
+import { isSuite, printFailures, runSuite, summaryRow } from "./suites";
 import { main } from "./main";
 import { printTable } from "./table";
 
@@ -9,6 +9,7 @@ async function suite(): Promise<number> {
     const result = await runSuite(name, {}, files);
     process.stdout.write("\n");
     printTable(["suite", "passed", "failed", "skipped", "time", ""], [summaryRow(result)]);
+    printFailures([result]);
     return result.failed > 0 ? 1 : 0;
 }
 

@@ -81,7 +81,7 @@ function readCounts(file: string): SuiteCounts {
     try {
         return JSON.parse(readFileSync(file, "utf8")) as SuiteCounts;
     } catch {
-        return { passed: 0, failed: 0, skipped: 0 };
+        return { passed: 0, failed: 0, skipped: 0, failures: [] };
     }
 }
 
@@ -96,9 +96,16 @@ export async function runCheck(name: string, commands: string[][], environment?:
     }
     const failed = broken.length > 0 ? 1 : 0;
     const note = failed > 0 ? { note: `failed: ${broken.join(", ")}` } : {};
-    return { name, passed: 1 - failed, failed, skipped: 0, durationMs: Date.now() - started, ...note };
+    return { name, passed: 1 - failed, failed, skipped: 0, failures: [], durationMs: Date.now() - started, ...note };
 }
 
-export function summaryRow({ name, passed, failed, skipped, durationMs, note }: Result): string[] {
+export function summaryRow({ name, passed, failed, skipped, durationMs, note }: Omit<Result, "failures">): string[] {
     return [name, String(passed), String(failed), String(skipped), duration(durationMs), note ?? ""];
+}
+
+/** What failed, a line each, for the end of the output: the last lines are what a build server shows. */
+export function printFailures(results: Result[]): void {
+    for (const { name, failures } of results) {
+        for (const failure of failures) process.stdout.write(`failed in ${name}: ${failure}\n`);
+    }
 }

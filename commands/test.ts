@@ -5,7 +5,7 @@ import { checkout } from "../offline/checkout";
 import { findToolchain } from "../offline/toolchain";
 import { main } from "./main";
 import { pulumiOutput } from "./run-pulumi";
-import { runCheck, runSuite, summaryRow, type Result } from "./suites";
+import { printFailures, runCheck, runSuite, summaryRow, type Result } from "./suites";
 import { printTable } from "./table";
 import { openWorkspace, type Workspace } from "./workspace";
 
@@ -34,13 +34,16 @@ async function runningStack(): Promise<Workspace | undefined> {
     return output === undefined ? undefined : workspace;
 }
 
-/** Suites that need a running stack; they are not begun when it does not come up. */
+/** Suites that need the container engine and the stack's images, and those that need the stack itself. */
 async function onTheStack(results: Result[]): Promise<void> {
-    if ((await runningStack()) === undefined) {
+    let isUp = (await runningStack()) !== undefined;
+    if (!isUp) {
         const up = await runCheck("up", [command("up")]);
         results.push(up);
-        if (up.failed > 0) return;
+        isUp = up.failed === 0;
     }
+    results.push(await runSuite("contract", await engineUnderTest()));
+    if (!isUp) return;
     const workspace = await runningStack();
     if (workspace === undefined) {
         results.push({
@@ -48,6 +51,7 @@ async function onTheStack(results: Result[]): Promise<void> {
             passed: 0,
             failed: 1,
             skipped: 0,
+            failures: [],
             durationMs: 0,
             note: "no connectionString",
         });
@@ -71,7 +75,6 @@ async function test(): Promise<number> {
     );
     for (const suite of ["unit", "component"] as const) results.push(await runSuite(suite));
     results.push(await runCheck("build", [command("build")]));
-    results.push(await runSuite("contract", await engineUnderTest()));
     const wasUp = (await runningStack()) !== undefined;
     await onTheStack(results);
     const keep = process.env["KEEP"] === "1";
@@ -85,6 +88,7 @@ function summarize(results: Result[], durationMs: number): number {
     const total = { name: "total", passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), durationMs };
     process.stdout.write("\ntest/trials was not run: not seen passing on a live stack yet (npm run test:trials)\n");
     printTable(["suite", "passed", "failed", "skipped", "time", ""], [...results, total].map(summaryRow));
+    printFailures(results);
     process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
     return total.failed > 0 ? 1 : 0;
 }

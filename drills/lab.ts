@@ -15,10 +15,11 @@ import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets"
 import { lockVanished } from "./lab/scenarios/lock-vanished";
 import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
+import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { chosenPatches } from "./lab/variant";
 
-const scenarios: Scenario[] = [lockVanished, noLeader, streamsCut, leaseRevoked, keysWiped, etcdDown];
+const scenarios: Scenario[] = [lockVanished, noLeader, streamsCut, standbyAhead, leaseRevoked, keysWiped, etcdDown];
 
 const { values: options } = parseArgs({
     options: {

@@ -99,11 +99,21 @@ export class Lab {
         );
     }
 
+    /** On the primary, through whichever of these members it is. */
     sql(statement: string, hosts = numbers): Promise<string> {
         const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
+        return this.psql(`host=${addresses} target_session_attrs=read-write`, statement);
+    }
+
+    /** On one member, a standby too. */
+    sqlOn(number: number, statement: string): Promise<string> {
+        return this.psql(`host=127.0.0.${number}`, statement);
+    }
+
+    private psql(target: string, statement: string): Promise<string> {
         return this.container.run(
             `timeout 10 psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 ` +
-                `"host=${addresses} user=postgres dbname=postgres connect_timeout=2 target_session_attrs=read-write"`,
+                `"${target} user=postgres dbname=postgres connect_timeout=2"`,
             { stdin: statement },
         );
     }

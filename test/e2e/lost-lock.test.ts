@@ -3,6 +3,7 @@ import { runLab, type LabRound } from "../../drills/lab/round";
 import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
 import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
+import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { chosenPatches } from "../../drills/lab/variant";
 
@@ -36,6 +37,14 @@ describe("the loopback lab", function () {
             assert.equal(lost, 0);
         });
     }
+
+    it("lets a standby that is ahead of its new primary rewind at once", async () => {
+        const slow = await play(standbyAhead, "50");
+        const quick = await play(standbyAhead, "all");
+        assert.match(quick.note, /rewound 1 times/);
+        assert.equal(quick.lost, 0);
+        assert.ok(Number(quick.waitedSeconds) < Number(slow.waitedSeconds), "no quicker than without patch 60");
+    });
 
     it("finds nobody to promote in streams-cut with Patroni as released", async () => {
         assert.equal((await play(streamsCut, "none")).stuck, true);

@@ -7,6 +7,8 @@ export interface Outcome {
     note: string;
     /** Nobody led for so long that a person would have been needed. */
     stuck: boolean;
+    /** From the promotion to the first acknowledged commit, where the scenario is about that. */
+    waitedSeconds?: number;
 }
 
 export interface Scenario {
