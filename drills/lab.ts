@@ -11,6 +11,7 @@ import { printTable } from "../commands/table";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { runLab, type LabRound } from "./lab/round";
+import { divergedConfirms } from "./lab/scenarios/diverged-confirms";
 import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets";
 import { lockVanished } from "./lab/scenarios/lock-vanished";
 import { noLeader } from "./lab/scenarios/no-leader";
@@ -19,7 +20,16 @@ import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { chosenPatches } from "./lab/variant";
 
-const scenarios: Scenario[] = [lockVanished, noLeader, streamsCut, standbyAhead, leaseRevoked, keysWiped, etcdDown];
+const scenarios: Scenario[] = [
+    lockVanished,
+    noLeader,
+    streamsCut,
+    standbyAhead,
+    divergedConfirms,
+    leaseRevoked,
+    keysWiped,
+    etcdDown,
+];
 
 const { values: options } = parseArgs({
     options: {
@@ -67,7 +77,7 @@ async function lab(): Promise<number> {
             ...[stuck ? "yes" : "no", seconds.toFixed(1)],
         ]),
     );
-    return results.some(({ lost, stuck }) => lost > 0 || stuck) ? 1 : 0;
+    return results.some(({ lost, stuck, confirmedUnseen }) => lost > 0 || stuck || confirmedUnseen) ? 1 : 0;
 }
 
 main(lab);

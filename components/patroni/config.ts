@@ -113,4 +113,6 @@ const replicas = {
     create_replica_methods: ["pgbackrest", "basebackup"],
     pgbackrest: { command: "/usr/local/bin/clone-replica", keep_data: true, no_params: true },
     recovery_conf: { restore_command: "/usr/local/bin/get-wal %f %p" },
+    // For get-wal; a promotion must not fail for want of it.
+    pre_promote: `bash -c "touch ${paths.socket}/promoting || true"`,
 };

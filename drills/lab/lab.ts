@@ -147,6 +147,21 @@ export class Lab {
     }
 }
 
+/** Until this member holds the lock and says that it is the primary. */
+export async function waitForPromotion(lab: Lab, number: number): Promise<void> {
+    const name = `member-${number}`;
+    await waitFor(
+        `the promotion of ${name}`,
+        60,
+        async () => {
+            const { leader, members } = await lab.view();
+            const done = leader === name && members[name]?.role === "primary";
+            return done ? { done: undefined } : { waiting: `the lock has ${leader ?? "nobody"}` };
+        },
+        100,
+    );
+}
+
 function isWhole({ leader, sync, members }: EtcdView): boolean {
     const all = Object.entries(members);
     const [primary] = all.filter(([, { role }]) => role === "primary");

@@ -9,6 +9,8 @@ export interface Outcome {
     stuck: boolean;
     /** From the promotion to the first acknowledged commit, where the scenario is about that. */
     waitedSeconds?: number;
+    /** A standby confirmed a commit that it cannot have. */
+    confirmedUnseen?: boolean;
 }
 
 export interface Scenario {

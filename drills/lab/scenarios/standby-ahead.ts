@@ -1,5 +1,5 @@
 import { waitFor } from "../../../components/progress";
-import { numberOf, type Lab, type Roles } from "../lab";
+import { waitForPromotion, type Lab, type Roles } from "../lab";
 import type { Scenario } from "./scenario";
 
 /** The asynchronous standby gets a commit that the synchronous one, its WAL receiver frozen and then ended, never gets. */
@@ -23,19 +23,9 @@ export const standbyAhead: Scenario = {
         const roles = await lab.roles();
         await lab.write(5);
         await runAhead(lab, roles);
-        const promoted = `member-${roles.synchronous}`;
-        await waitFor(
-            "the promotion",
-            60,
-            async () => {
-                const { leader, members } = await lab.view();
-                const role = members[promoted]?.role;
-                return leader === promoted && role === "primary" ? { done: undefined } : { waiting: String(leader) };
-            },
-            100,
-        );
+        await waitForPromotion(lab, roles.synchronous);
         const began = Date.now();
-        await lab.write(1, [numberOf(promoted)]);
+        await lab.write(1, [roles.synchronous]);
         const waited = (Date.now() - began) / 1000;
         const log = `/lab/data/patroni-${roles.other}/log`;
         const rewinds = await lab.container.run(`grep -c 'running pg_rewind' ${log} || true`);

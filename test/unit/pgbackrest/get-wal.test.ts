@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    utimesSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkout } from "../../../offline/checkout";
@@ -18,10 +27,12 @@ describe("get-wal, the restore_command of replicas", () => {
         const pgbackrest = `#!/bin/bash\necho "\${@: -2:1}" >> ${run}/asked\ngrep -qx "\${@: -2:1}" ${run}/there 2>/dev/null\n`;
         writeFileSync(join(run, "pgbackrest"), pgbackrest, { mode: 0o755 });
     });
+    beforeEach(() => writeFileSync(join(run, "postmaster.pid"), "1\n/data/pgdata\n1700000000\n5432\n"));
     afterEach(() => rmSync(run, { recursive: true }));
 
     const get = (file: string, path = "pg_wal/RECOVERYXLOG"): number | null =>
         spawnSync("bash", [script, file, path], {
+            cwd: run,
             env: { PATH: `${run}:${process.env["PATH"]}`, BACKUP_STANZA: "postgres", GET_WAL_RUN: run },
         }).status;
     const asked = (): string[] =>
@@ -29,15 +40,12 @@ describe("get-wal, the restore_command of replicas", () => {
     const archive = (...files: string[]) => writeFileSync(join(run, "there"), files.join("\n"));
     /** As if what is remembered had been written so many seconds ago. */
     const pass = (seconds: number) => {
-        const waits = join(run, "get-wal/waits");
-        if (existsSync(waits)) {
-            const [name = "", due = ""] = readFileSync(waits, "utf8").trim().split(" ");
-            writeFileSync(waits, `${name} ${Number(due) - seconds}\n`);
-        }
-        for (const name of ["fetched", `missing-${history}`]) {
-            const file = join(run, "get-wal", name);
+        const memory = join(run, "get-wal", "1-1700000000-");
+        for (const file of readdirSync(memory).map((name) => join(memory, name))) {
+            const due = Number(readFileSync(file, "utf8"));
+            if (due > 0) writeFileSync(file, `${due - seconds}\n`);
             const then = Date.now() / 1000 - seconds;
-            if (existsSync(file)) utimesSync(file, then, then);
+            utimesSync(file, then, then);
         }
     };
 
@@ -61,12 +69,29 @@ describe("get-wal, the restore_command of replicas", () => {
         assert.deepEqual(asked(), [segment, next]);
     });
 
-    it("remembers for some seconds that a history file is missing, so that a promotion does not wait for it", () => {
-        assert.deepEqual([get(history), get(history)], [1, 1]);
-        assert.deepEqual(asked(), [history]);
-        pass(11);
+    it("waits anew when PostgreSQL was started anew", () => {
         archive(history);
+        assert.equal(get(history), 1);
+        pass(6);
+        writeFileSync(join(run, "postmaster.pid"), "2\n/data/pgdata\n1700000009\n5432\n");
+        assert.equal(get(history), 1);
+        assert.deepEqual(asked(), []);
+    });
+
+    it("asks the store for a history file at once when this instance is being promoted", () => {
+        assert.equal(get(history), 1);
+        assert.deepEqual(asked(), []);
+        archive(history);
+        writeFileSync(join(run, "promoting"), "");
         assert.equal(get(history), 0);
+    });
+
+    it("asks nobody for a history file that PostgreSQL has itself", () => {
+        mkdirSync(join(run, "pg_wal"));
+        writeFileSync(join(run, "pg_wal", history), "1\t0/5000000\tno recovery target specified\n");
+        assert.equal(get(history, "pg_wal/RECOVERYHISTORY"), 0);
+        assert.ok(existsSync(join(run, "pg_wal/RECOVERYHISTORY")));
+        assert.deepEqual(asked(), []);
     });
 
     it("asks the store at once for pg_rewind, which cannot stream", () => {
@@ -76,6 +101,9 @@ describe("get-wal, the restore_command of replicas", () => {
 
     it("asks nothing of a store that the agent found unreachable", () => {
         writeFileSync(join(run, "store-unreachable"), "");
+        writeFileSync(join(run, "promoting"), "");
+        assert.deepEqual([get(history), get(segment)], [1, 1]);
+        pass(6);
         assert.deepEqual([get(history), get(segment)], [1, 1]);
         assert.deepEqual(asked(), []);
     });
