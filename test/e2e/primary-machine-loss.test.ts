@@ -6,7 +6,7 @@ import { surviveFault, useCluster } from "./support";
 describe("power loss of the primary's machine", () => {
     const cluster = useCluster();
 
-    it("interrupts writes for at most 28 s, loses nothing, and pulumi up switches the machine on again", async function () {
+    it("interrupts writes for at most ttl and 7 s, loses nothing, and pulumi up switches the machine on again", async function () {
         this.timeout(900_000);
         const heal = async (): Promise<void> => {
             const machines = await probeMachines(cluster().state, cluster().tunnel);

@@ -65,7 +65,9 @@ class Runner:
         self.show_progress()
         if self.info["archive"]:
             self.watch_archive(self.info["archive"][-1]["id"], seen)
-        self.state.set(backups=[summary(each) for each in backups[-10:]])
+        # The newest ten, and the newest full one, which may be older: its age is what a person asks for.
+        newest_full = [each for each in backups if each["type"] == "full"][-1:]
+        self.state.set(backups=[summary(each) for each in backups if each in newest_full + backups[-10:]])
 
     def watch_archive(self, identifier: str, seen: dict | None) -> None:
         if time.monotonic() >= self.full_check_due:

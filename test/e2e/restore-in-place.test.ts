@@ -4,7 +4,7 @@ import { asSuperuser } from "../../drills/backup/pods";
 import { nextGeneration, RestoreSettings } from "../../drills/backup/restore";
 import { Runner } from "../../drills/backup/runner";
 import type { RestoreTarget } from "../../components/pgbackrest/restore";
-import { measured, useCluster } from "../e2e/support";
+import { measured, useCluster } from "./support";
 
 describe("a restore in place", () => {
     const cluster = useCluster();
