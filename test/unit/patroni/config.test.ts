@@ -178,6 +178,10 @@ describe("patroni.yml of a stack with backups", () => {
         assert.ok(!JSON.stringify(withBackups).includes("no_leader"));
     });
 
+    it("leaves a mark for get-wal before a promotion, and promotes where that fails", () => {
+        assert.equal(withBackups.postgresql.pre_promote, 'bash -c "touch /run/postgresql/promoting || true"');
+    });
+
     it("differs in nothing else from one without", () => {
         const {
             archive_mode: _a,
@@ -185,7 +189,13 @@ describe("patroni.yml of a stack with backups", () => {
             archive_timeout: _c,
             ...parameters
         } = withBackups.postgresql.parameters;
-        const { create_replica_methods: _d, pgbackrest: _e, recovery_conf: _f, ...postgresql } = withBackups.postgresql;
+        const {
+            create_replica_methods: _d,
+            pgbackrest: _e,
+            recovery_conf: _f,
+            pre_promote: _i,
+            ...postgresql
+        } = withBackups.postgresql;
         const { method: _g, pgbackrest: _h, ...bootstrap } = withBackups.bootstrap;
         assert.deepEqual({ ...withBackups, bootstrap, postgresql: { ...postgresql, parameters } }, without);
     });
