@@ -35,15 +35,11 @@ async function runningStack(): Promise<Workspace | undefined> {
 }
 
 /** Suites that need the container engine and the stack's images, and those that need the stack itself. */
-async function onTheStack(results: Result[]): Promise<void> {
-    let isUp = (await runningStack()) !== undefined;
-    if (!isUp) {
-        const up = await runCheck("up", [command("up")]);
-        results.push(up);
-        isUp = up.failed === 0;
-    }
+async function onTheStack(results: Result[], wasUp: boolean): Promise<void> {
+    const up = wasUp ? undefined : await runCheck("up", [command("up")]);
+    if (up !== undefined) results.push(up);
     results.push(await runSuite("contract", await engineUnderTest()));
-    if (!isUp) return;
+    if (up !== undefined && up.failed > 0) return;
     const workspace = await runningStack();
     if (workspace === undefined) {
         results.push({
@@ -76,7 +72,7 @@ async function test(): Promise<number> {
     for (const suite of ["unit", "component"] as const) results.push(await runSuite(suite));
     results.push(await runCheck("build", [command("build")]));
     const wasUp = (await runningStack()) !== undefined;
-    await onTheStack(results);
+    await onTheStack(results, wasUp);
     const keep = process.env["KEEP"] === "1";
     if (!wasUp && !keep) results.push(await runCheck("down", [command("down")]));
     return summarize(results, Date.now() - started);

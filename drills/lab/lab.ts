@@ -137,6 +137,25 @@ export class Lab {
         return this.container.run(`etcdctl --endpoints ${endpoints(members)} --command-timeout 3s ${command}`);
     }
 
+    /**
+     * What these standbys do not receive: their WAL receivers are frozen meanwhile and end when they are thawed, so that
+     * nothing is read that the kernel still holds.
+     */
+    async whileNotReceiving(standbys: number[], act: () => Promise<void>): Promise<void> {
+        const asked = standbys.map((number) => this.sqlOn(number, "select pid from pg_stat_wal_receiver"));
+        const receivers = (await Promise.all(asked)).join(" ");
+        await this.container.run(`kill -s STOP ${receivers}`);
+        await act();
+        await this.container.run(`kill -s TERM ${receivers}; kill -s CONT ${receivers}`);
+    }
+
+    /** How often this member was rewound, as its log has it. */
+    async rewinds(number: number): Promise<number> {
+        return Number(
+            await this.container.run(`grep -c 'pg_rewind exit code=0' /lab/data/patroni-${number}/log || true`),
+        );
+    }
+
     /** The lock vanishes with the lease under it. */
     async dropLock(members: number[]): Promise<void> {
         const { leaderLease } = await this.view(members);

@@ -5,7 +5,7 @@ import { measured, useCluster } from "./support";
 
 const rounds = 3;
 
-/** What is promised, and what makes the test fail: the promise is missed by about a second since backups (measurements). */
+/** What is promised, and what makes the test fail: the promise is missed since backups (docs/measurements.md). */
 const [promised, refused] = [20, 26];
 
 describe("pulumi up with nothing to do", () => {

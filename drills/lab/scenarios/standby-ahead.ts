@@ -2,18 +2,17 @@ import { waitFor } from "../../../components/progress";
 import { waitForPromotion, type Lab, type Roles } from "../lab";
 import type { Scenario } from "./scenario";
 
-/** The asynchronous standby gets a commit that the synchronous one, its WAL receiver frozen and then ended, never gets. */
+/** The asynchronous standby gets a commit that the synchronous one never gets. */
 async function runAhead(lab: Lab, { primary, synchronous, other }: Roles): Promise<void> {
-    const receiver = await lab.sqlOn(synchronous, "select pid from pg_stat_wal_receiver");
-    await lab.container.run(`kill -s STOP ${receiver}`);
-    await lab.sql("set synchronous_commit = local; insert into ledger values (gen_random_uuid())", [primary]);
-    const ahead = await lab.sqlOn(primary, "select pg_current_wal_flush_lsn()");
-    await waitFor("the asynchronous standby's replay", 20, async () => {
-        const replayed = await lab.sqlOn(other, `select pg_last_wal_replay_lsn() >= '${ahead}'`);
-        return replayed === "t" ? { done: undefined } : { waiting: replayed };
+    await lab.whileNotReceiving([synchronous], async () => {
+        await lab.sql("set synchronous_commit = local; insert into ledger values (gen_random_uuid())", [primary]);
+        const ahead = await lab.sqlOn(primary, "select pg_current_wal_flush_lsn()");
+        await waitFor("the asynchronous standby's replay", 20, async () => {
+            const replayed = await lab.sqlOn(other, `select pg_last_wal_replay_lsn() >= '${ahead}'`);
+            return replayed === "t" ? { done: undefined } : { waiting: replayed };
+        });
+        await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
     });
-    await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
-    await lab.container.run(`kill -s TERM ${receiver}; kill -s CONT ${receiver}`);
 }
 
 export const standbyAhead: Scenario = {
@@ -27,8 +26,7 @@ export const standbyAhead: Scenario = {
         const began = Date.now();
         await lab.write(1, [roles.synchronous]);
         const waited = (Date.now() - began) / 1000;
-        const log = `/lab/data/patroni-${roles.other}/log`;
-        const rewinds = await lab.container.run(`grep -c 'running pg_rewind' ${log} || true`);
+        const rewinds = await lab.rewinds(roles.other);
         await lab.startPatroni(roles.primary);
         return {
             note: `acknowledged ${waited.toFixed(1)} s after the promotion; member-${roles.other} rewound ${rewinds} times`,

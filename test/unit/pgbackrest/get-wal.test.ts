@@ -26,8 +26,8 @@ describe("get-wal, the restore_command of replicas", () => {
         // Stands for pgBackRest: says that it was asked, and has what the file "there" names.
         const pgbackrest = `#!/bin/bash\necho "\${@: -2:1}" >> ${run}/asked\ngrep -qx "\${@: -2:1}" ${run}/there 2>/dev/null\n`;
         writeFileSync(join(run, "pgbackrest"), pgbackrest, { mode: 0o755 });
+        writeFileSync(join(run, "postmaster.pid"), "1\n/data/pgdata\n1700000000\n5432\n");
     });
-    beforeEach(() => writeFileSync(join(run, "postmaster.pid"), "1\n/data/pgdata\n1700000000\n5432\n"));
     afterEach(() => rmSync(run, { recursive: true }));
 
     const get = (file: string, path = "pg_wal/RECOVERYXLOG"): number | null =>

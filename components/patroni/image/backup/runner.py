@@ -66,8 +66,10 @@ class Runner:
         if self.info["archive"]:
             self.watch_archive(self.info["archive"][-1]["id"], seen)
         # The newest ten, and the newest full one, which may be older: its age is what a person asks for.
-        newest_full = [each for each in backups if each["type"] == "full"][-1:]
-        self.state.set(backups=[summary(each) for each in backups if each in newest_full + backups[-10:]])
+        shown = backups[-10:]
+        if all(each["type"] != "full" for each in shown):
+            shown = [each for each in backups[:-10] if each["type"] == "full"][-1:] + shown
+        self.state.set(backups=[summary(each) for each in shown])
 
     def watch_archive(self, identifier: str, seen: dict | None) -> None:
         if time.monotonic() >= self.full_check_due:
