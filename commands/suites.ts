@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { checkout } from "../offline/checkout";
 import { duration } from "../offline/progress";
 import type { SuiteCounts } from "./suite-reporter";
@@ -12,6 +12,9 @@ export interface Result extends SuiteCounts {
     /** Why it counts as failed, when no single test says so. */
     note?: string;
 }
+
+/** Of a failed check, for the end of the output. */
+const keptLines = 25;
 
 /** Time one test may take, by suite; a test that needs more says so itself. */
 const timeouts = { unit: 30_000, component: 60_000, contract: 180_000, e2e: 900_000, trials: 900_000 };
@@ -24,18 +27,33 @@ function heading(name: string): void {
     process.stdout.write(`\n=== ${name} ===\n`);
 }
 
-function run(command: string, args: string[], environment: NodeJS.ProcessEnv = process.env): Promise<number> {
+interface Ended {
+    status: number;
+    /** The last lines that it printed; none on a terminal, where they were seen. */
+    lastLines: string[];
+}
+
+/** Not on a terminal its output goes through here: a build server shows the end of all only, which shall say why. */
+function run(command: string, args: string[], environment: NodeJS.ProcessEnv = process.env): Promise<Ended> {
+    const output = process.stdout.isTTY ? "inherit" : "pipe";
     return new Promise((resolve) => {
-        const child = spawn(command, args, {
-            cwd: checkout,
-            env: environment,
-            stdio: ["ignore", "inherit", "inherit"],
-        });
+        const child = spawn(command, args, { cwd: checkout, env: environment, stdio: ["ignore", output, output] });
+        let tail = "";
+        for (const stream of [child.stdout, child.stderr]) {
+            stream?.on("data", (chunk: Buffer) => {
+                process.stdout.write(chunk);
+                tail = (tail + chunk.toString()).slice(-20_000);
+            });
+        }
+        const end = (status: number): void => {
+            const lines = tail.split("\n").filter((line) => line.trim() !== "");
+            resolve({ status, lastLines: lines.slice(-keptLines) });
+        };
         child.once("error", (error) => {
-            process.stderr.write(`${command}: ${error.message}\n`);
-            resolve(127);
+            tail += `${command}: ${error.message}\n`;
+            end(127);
         });
-        child.once("close", (code) => resolve(code ?? 1));
+        child.once("close", (code) => end(code ?? 1));
     });
 }
 
@@ -61,9 +79,9 @@ export async function runSuite(name: SuiteName, environment?: NodeJS.ProcessEnv,
     const reporter = join(__dirname, "suite-reporter.ts");
     const args = ["--import", "tsx", mocha, "--reporter", reporter, "--timeout", String(timeouts[name]), "--exit"];
     // With no file named, mocha would look for tests of its own choice.
-    const status =
+    const { status } =
         files.length === 0
-            ? 1
+            ? { status: 1 }
             : await run(process.execPath, [...args, ...files], {
                   ...process.env,
                   ...environment,
@@ -89,21 +107,21 @@ function readCounts(file: string): SuiteCounts {
 export async function runCheck(name: string, commands: string[][], environment?: NodeJS.ProcessEnv): Promise<Result> {
     heading(name);
     const started = Date.now();
-    const broken: string[] = [];
+    const failures: string[] = [];
     for (const [command = "", ...args] of commands) {
-        const status = await run(command, args, { ...process.env, ...environment });
-        if (status !== 0) broken.push([command.split("/").at(-1), ...args.slice(0, 2)].join(" "));
+        const { status, lastLines } = await run(command, args, { ...process.env, ...environment });
+        const spoken = [command, ...args].map((word) => basename(word)).join(" ");
+        if (status !== 0) failures.push([`${spoken}: status ${status}`, ...lastLines].join("\n    "));
     }
-    const failed = broken.length > 0 ? 1 : 0;
-    const note = failed > 0 ? { note: `failed: ${broken.join(", ")}` } : {};
-    return { name, passed: 1 - failed, failed, skipped: 0, failures: [], durationMs: Date.now() - started, ...note };
+    const failed = failures.length > 0 ? 1 : 0;
+    return { name, passed: 1 - failed, failed, skipped: 0, failures, durationMs: Date.now() - started };
 }
 
 export function summaryRow({ name, passed, failed, skipped, durationMs, note }: Omit<Result, "failures">): string[] {
     return [name, String(passed), String(failed), String(skipped), duration(durationMs), note ?? ""];
 }
 
-/** What failed, a line each, for the end of the output: the last lines are what a build server shows. */
+/** What failed, for the end of the output: the last lines are what a build server shows. */
 export function printFailures(results: Result[]): void {
     for (const { name, failures } of results) {
         for (const failure of failures) process.stdout.write(`failed in ${name}: ${failure}\n`);

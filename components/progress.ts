@@ -22,7 +22,10 @@ export async function step<Result>(where: string, what: string, run: () => Promi
 
 const seconds = (begin: number): string => ((Date.now() - begin) / 1000).toFixed(1);
 
-/** Asks until the answer is not undefined; the error of giving up carries what `state` last said. */
+/**
+ * Asks until the answer is done; the error of giving up carries what was seen last. The limit is for giving up, not for
+ * speed: a host that gets a third of its CPU time needs four times as long.
+ */
 export async function waitFor<Result>(
     what: string,
     timeoutSeconds: number,

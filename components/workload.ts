@@ -15,9 +15,12 @@ export interface WorkloadContext {
     protectData: boolean;
 }
 
-/** Options of every object inside the cluster. */
+/**
+ * Options of every object inside the cluster. When another cluster answers (every machine was lost) all are replaced, and
+ * with the same access: deleted afterwards, the new ones would be.
+ */
 export function inCluster(parent: pulumi.Resource, context: WorkloadContext): pulumi.CustomResourceOptions {
-    return { parent, provider: context.provider, deletedWith: context.cluster };
+    return { parent, provider: context.provider, deletedWith: context.cluster, deleteBeforeReplace: true };
 }
 
 /**

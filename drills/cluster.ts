@@ -195,7 +195,7 @@ export class Cluster {
     }
 
     /** Until the database has all members, a synchronous standby and all of etcd. Returns the seconds it took. */
-    async waitUntilHealed(timeoutSeconds = 300): Promise<number> {
+    async waitUntilHealed(timeoutSeconds = 600): Promise<number> {
         return this.waitUntil(timeoutSeconds, async () => {
             const [etcd, instances] = await Promise.all([
                 probeEtcd(this.state, this.tunnel, 3000),
@@ -206,7 +206,7 @@ export class Cluster {
     }
 
     /** Until every layer is whole, machines and nodes included. */
-    async waitUntilRedundant(timeoutSeconds = 300): Promise<number> {
+    async waitUntilRedundant(timeoutSeconds = 600): Promise<number> {
         return this.waitUntil(timeoutSeconds, async () => {
             const { redundant, serving, reasons } = assess(await this.observe());
             return redundant ? [] : serving ? reasons : ["no write works", ...reasons];

@@ -1,4 +1,5 @@
 import type { MachineAccess } from "../machines/machine";
+import { waitFor } from "../progress";
 import { withSsh, type RunOptions, type RunResult, type SshConnection } from "../machines/ssh";
 
 /** The first of the servers whose API answers, asked over SSH; undefined when none does. */
@@ -7,16 +8,24 @@ export async function readyServer(servers: MachineAccess[]): Promise<MachineAcce
     return servers.find((_, index) => answers[index]);
 }
 
+/** The same, for where one is known to be: its API may be starting, or short of time. */
+export const waitForServer = (servers: MachineAccess[], timeoutSeconds = 120): Promise<MachineAccess> =>
+    waitFor<MachineAccess>("the Kubernetes API", timeoutSeconds, async () => {
+        const server = await readyServer(servers);
+        const names = servers.map(({ name }) => name).join(", ");
+        return server ? { done: server } : { waiting: `it answers on none of ${names}` };
+    });
+
 const isReady = (server: MachineAccess): Promise<boolean> =>
-    withSsh(server, (ssh) => kubectl(ssh, "get --raw /readyz", { allowFailure: true }), 3).then(
+    withSsh(server, (ssh) => kubectl(ssh, "get --raw /readyz", { allowFailure: true }), 10).then(
         ({ exitCode, stdout }) => exitCode === 0 && stdout.trim() === "ok",
         () => false,
     );
 
 /** kubectl on a server, with its own administrator's access. */
 export const kubectl = (ssh: SshConnection, command: string, options: RunOptions = {}): Promise<RunResult> =>
-    ssh.run(`test -x /usr/local/bin/k3s && k3s kubectl --request-timeout=10s ${command}`, {
-        timeoutSeconds: 30,
+    ssh.run(`test -x /usr/local/bin/k3s && k3s kubectl --request-timeout=30s ${command}`, {
+        timeoutSeconds: 60,
         ...options,
     });
 

@@ -37,14 +37,21 @@ export class K3sCluster extends pulumi.ComponentResource {
         const token = new random.RandomPassword(`${name}-token`, { length: 48, special: false }, child);
         const trust = createTrust(name, child);
 
-        this.kubeconfig = createKubeconfig(name, args, trust, child);
+        const api = createApiAccess(name, args, trust, child);
+        this.kubeconfig = pulumi.secret(pulumi.output(api).apply((known) => renderKubeconfig({ name, ...known })));
         this.nodes = createNodes(name, args, token.result, trust.files, child);
+        const { identity } = new K3sIdentity(
+            `${name}-identity`,
+            { ...api, instances: args.servers.map(({ instance }) => instance) },
+            { ...child, dependsOn: this.nodes, deletedWith: args.machinesOwner },
+        );
         this.provider = new kubernetes.Provider(
             `${name}-provider`,
             {
                 kubeconfig: this.kubeconfig,
-                // A changed kubeconfig (another server answers, renewed certificate) is the same cluster.
-                clusterIdentifier: name,
+                // A changed kubeconfig (another server answers, renewed certificate) is the same cluster, and the same
+                // kubeconfig may lead to another one, when every server was lost: then its objects are made anew.
+                clusterIdentifier: identity,
                 // Names are fixed: what Patroni and HAProxy read is changed in place, not made anew.
                 enableConfigMapMutable: true,
                 enableSecretMutable: true,
@@ -89,30 +96,31 @@ function createTrust(name: string, child: pulumi.CustomResourceOptions): Trust {
     };
 }
 
-function createKubeconfig(
+/** An administrator's way to the API server. */
+interface ApiAccess {
+    server: string;
+    certificateAuthority: pulumi.Output<string>;
+    clientCertificate: pulumi.Output<string>;
+    clientKey: pulumi.Output<string>;
+}
+
+function createApiAccess(
     name: string,
     args: K3sClusterArgs,
     trust: Trust,
     child: pulumi.CustomResourceOptions,
-): pulumi.Output<string> {
+): ApiAccess {
     const admin = new Certificate(
         `${name}-admin`,
         { authority: trust.client, commonName: "system:admin", organization: "system:masters", usages: ["client"] },
         child,
     );
-    return pulumi.secret(
-        pulumi
-            .all([trust.server.certificate, admin.certificate, admin.privateKey])
-            .apply(([certificateAuthority, clientCertificate, clientKey]) =>
-                renderKubeconfig({
-                    name,
-                    server: `https://${args.apiAddress}:${ports.kubernetes}`,
-                    certificateAuthority,
-                    clientCertificate,
-                    clientKey,
-                }),
-            ),
-    );
+    return {
+        server: `https://${args.apiAddress}:${ports.kubernetes}`,
+        certificateAuthority: trust.server.certificate,
+        clientCertificate: admin.certificate,
+        clientKey: admin.privateKey,
+    };
 }
 
 /** Servers one after another, as etcd takes learners in; agents after them, side by side. */
@@ -186,6 +194,25 @@ export class K3sNode extends StepResource {
             name,
             { ...args },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access", "config", "authorities", "peers"] }),
+        );
+    }
+}
+
+/** Which cluster answers at this API server. */
+class K3sIdentity extends StepResource {
+    declare readonly identity: pulumi.Output<string>;
+
+    constructor(
+        name: string,
+        args: ApiAccess & { instances: pulumi.Input<string>[] },
+        opts: pulumi.CustomResourceOptions,
+    ) {
+        super(
+            "./components/k3s/identity.step",
+            "K3sIdentity",
+            name,
+            { ...args, identity: undefined },
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["clientKey"] }),
         );
     }
 }

@@ -6,7 +6,7 @@ import { step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
-import { evacuate, forgetNode, listNodes, readyServer } from "./cluster-access";
+import { evacuate, forgetNode, listNodes, readyServer, waitForServer } from "./cluster-access";
 import { data, forgetPassword, isForgotten, lookAt, takeOff, unitName } from "./installation";
 
 export interface K3sNodeInputs {
@@ -100,7 +100,7 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
             return joinThrough(server);
         }
     }
-    const server = await readyServer(inputs.peers);
+    const server = (await readyServer(inputs.peers)) ?? (await livingCluster(inputs));
     if (server) {
         await forgetNode(server, inputs.node);
         await forgetLostStrangers(server, inputs.roster);
@@ -109,21 +109,29 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
     if (inputs.role === "agent") {
         throw new RemoteError(inputs.access, "k3s", "no server answers that this agent could join");
     }
-    for (const peer of inputs.peers) {
+    return startCluster;
+}
+
+/** A server that is waited for, as some hold the data of a cluster; undefined when none does. */
+async function livingCluster({ node, peers }: K3sNodeInputs): Promise<MachineAccess | undefined> {
+    for (const peer of peers) {
         const holdsData = await withSsh(peer, async (other) => {
             const found = await other.run(`test -d ${data}/server/db/etcd`, { allowFailure: true });
             return found.exitCode === 0;
         });
         if (holdsData) {
-            throw new RemoteError(
-                peer,
-                "k3s",
-                `it holds the data of a cluster but its API does not answer, so ${inputs.node} cannot join and must not ` +
-                    "start a second cluster. Bring a majority of the servers back (journalctl -u k3s on them), then run the update again",
-            );
+            return waitForServer(peers).catch((error: unknown) => {
+                throw new RemoteError(
+                    peer,
+                    "k3s",
+                    `it holds the data of a cluster but its API does not answer, so ${node} cannot join and must not ` +
+                        "start a second cluster. Bring a majority of the servers back (journalctl -u k3s on them), then " +
+                        `run the update again (${(error as Error).message})`,
+                );
+            });
         }
     }
-    return startCluster;
+    return undefined;
 }
 
 /**
@@ -174,7 +182,7 @@ async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
         `systemctl daemon-reload && systemctl enable --quiet ${unit} && systemctl restart --no-block ${unit}`,
     );
     try {
-        await waitFor(unit, 300, async () => {
+        await waitFor(unit, 600, async () => {
             const { stdout } = await ssh.run(`systemctl show ${unit} --property=ActiveState,NRestarts --value`);
             const [state, restarts] = stdout.trim().split("\n").sort().reverse();
             if (Number(restarts) > 8) {
@@ -194,7 +202,7 @@ async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
 async function waitUntilReady(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
     const query = `k3s kubectl get node ${inputs.node} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'`;
     await step(inputs.node, "waiting for the node to be ready", () =>
-        waitFor(`node ${inputs.node}`, 180, async () => {
+        waitFor(`node ${inputs.node}`, 600, async () => {
             const ask = (connection: SshConnection) =>
                 connection.run(query, { allowFailure: true, timeoutSeconds: 20 });
             const server = inputs.role === "server" ? undefined : await readyServer(inputs.peers);

@@ -2,7 +2,7 @@ import type { MachineAccess } from "../machines/machine";
 import { withSsh } from "../machines/ssh";
 import { step } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
-import { drain, forgetNode, listNodes, readyServer, type ClusterNode } from "./cluster-access";
+import { drain, forgetNode, listNodes, waitForServer, type ClusterNode } from "./cluster-access";
 
 export interface RosterInputs {
     /** Every machine that belongs to the cluster. */
@@ -32,10 +32,7 @@ export const provider: StepProvider<RosterInputs> = {
 };
 
 async function retireStrangers({ members, servers }: RosterInputs, known: MachineAccess[]): Promise<void> {
-    const server = await readyServer(servers);
-    if (!server) {
-        throw new Error("the Kubernetes API answers on no server; run the update again when it does");
-    }
+    const server = await waitForServer(servers);
     const nodes = await withSsh(server, listNodes);
     for (const node of retirementOrder(nodes, members)) {
         await step(node.name, "leaving the cluster: no machine of the configuration has this name", () =>

@@ -38,8 +38,8 @@ export class SshConnection {
         private readonly client: Client,
     ) {}
 
-    /** Connects, trying again until `timeoutSeconds` passed (a machine may still be booting). @default 15 */
-    static async open(machine: MachineAccess, timeoutSeconds = 15): Promise<SshConnection> {
+    /** Connects, trying again until `timeoutSeconds` passed (a machine may still be booting). @default 30 */
+    static async open(machine: MachineAccess, timeoutSeconds = 30): Promise<SshConnection> {
         const end = Date.now() + timeoutSeconds * 1000;
         for (;;) {
             try {
@@ -126,7 +126,7 @@ export async function withSsh<Result>(
 }
 
 /** Waits until a booting machine keeps a login: sshd answers before the boot ends and is restarted once in it. */
-export async function waitForBoot(machine: MachineAccess, timeoutSeconds = 60): Promise<void> {
+export async function waitForBoot(machine: MachineAccess, timeoutSeconds = 180): Promise<void> {
     const end = Date.now() + timeoutSeconds * 1000;
     for (;;) {
         const left = (end - Date.now()) / 1000;
@@ -163,7 +163,7 @@ function connect(machine: MachineAccess, timeoutMs: number): Promise<Client> {
             username: user,
             privateKey,
             // One attempt: a handshake that hangs is begun anew instead of using up all the time there is.
-            readyTimeout: Math.min(timeoutMs, 5000),
+            readyTimeout: Math.min(timeoutMs, 10_000),
             keepaliveInterval: 5000,
             keepaliveCountMax: 6,
             algorithms: {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { readyServer } from "../k3s/cluster-access";
+import { readyServer, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
@@ -94,12 +94,7 @@ async function bringUp(
     removed: DynamicConfig = {},
     restore = false,
 ): Promise<ClusterStatus> {
-    const server = await readyServer(inputs.servers);
-    if (!server) {
-        throw new Error(
-            `${inputs.cluster}: the Kubernetes API answers on no server; run the update again when it does`,
-        );
-    }
+    const server = await waitForServer(inputs.servers);
     return withSsh(server, async (ssh) => {
         const { rebirth } = inputs;
         const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
@@ -128,7 +123,7 @@ async function bringUp(
     });
 }
 
-/** As long as a restore goes on it is waited for; without one the cluster has five minutes. */
+/** As long as a restore goes on it is waited for; without one the cluster has ten minutes. */
 async function untilWhole(
     ssh: SshConnection,
     inputs: PatroniStateInputs,
@@ -154,7 +149,7 @@ async function untilWhole(
     };
     for (;;) {
         try {
-            return await waitFor(`cluster ${inputs.cluster}`, 300, look);
+            return await waitFor(`cluster ${inputs.cluster}`, 600, look);
         } catch (error) {
             if (restoring === undefined || error instanceof BootstrapError) {
                 throw error;

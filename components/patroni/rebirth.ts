@@ -65,7 +65,7 @@ export async function startAnew(ssh: SshConnection, location: ClusterLocation, r
     try {
         await step(cluster, `restore ${generation}: stopping the instances`, async () => {
             await scale(ssh, location, 0);
-            await waitFor(`the pods of ${cluster}`, 180, async () => {
+            await waitFor(`the pods of ${cluster}`, 600, async () => {
                 const { stdout } = await kubectl(
                     ssh,
                     `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`,

@@ -53,7 +53,7 @@ export async function rollOutdated(
 }
 
 async function findOutdated(ssh: SshConnection, { cluster, namespace }: ClusterLocation): Promise<Pod[]> {
-    const updateRevision = await waitFor<string>(`StatefulSet ${cluster}`, 60, async () => {
+    const updateRevision = await waitFor<string>(`StatefulSet ${cluster}`, 180, async () => {
         const { stdout } = await kubectl(ssh, `-n ${namespace} get statefulset ${cluster} -o json`);
         const { metadata, status } = JSON.parse(stdout) as StatefulSet;
         return status?.updateRevision !== undefined && status.observedGeneration === metadata.generation
@@ -69,8 +69,8 @@ async function findOutdated(ssh: SshConnection, { cluster, namespace }: ClusterL
 }
 
 async function deletePod(ssh: SshConnection, { namespace }: ClusterLocation, name: string): Promise<void> {
-    await kubectl(ssh, `-n ${namespace} delete pod ${name} --wait=true --timeout=90s`, { timeoutSeconds: 100 });
-    await waitFor(`pod ${name}`, 60, async () => {
+    await kubectl(ssh, `-n ${namespace} delete pod ${name} --wait=true --timeout=300s`, { timeoutSeconds: 310 });
+    await waitFor(`pod ${name}`, 180, async () => {
         const { stdout } = await kubectl(ssh, `-n ${namespace} get pod ${name} --ignore-not-found -o name`);
         return stdout.trim() === "" ? { waiting: "not made again" } : { done: true };
     });

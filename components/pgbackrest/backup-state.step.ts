@@ -1,4 +1,4 @@
-import { readyServer } from "../k3s/cluster-access";
+import { readyServer, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
@@ -45,19 +45,14 @@ export const provider: StepProvider<BackupStateInputs, BackupStateOutputs> = {
 
 /** A store that is down is no outage: the update ends all the same, and says what it saw. */
 async function untilArchiving(inputs: BackupStateInputs): Promise<BackupStatus> {
-    const server = await readyServer(inputs.servers);
-    if (!server) {
-        throw new Error(
-            `${inputs.cluster}: the Kubernetes API answers on no server; run the update again when it does`,
-        );
-    }
+    const server = await waitForServer(inputs.servers);
     return withSsh(server, (ssh) =>
         step(inputs.cluster, "waiting for the first archived WAL in the repository", () => archiving(ssh, inputs)),
     );
 }
 
 async function archiving(ssh: SshConnection, inputs: BackupStateInputs): Promise<BackupStatus> {
-    const seen = await waitFor<RunnerStatus>("backups", 180, async () => {
+    const seen = await waitFor<RunnerStatus>("backups", 600, async () => {
         const status = await askRunner(ssh, inputs).catch((error: unknown) => (error as Error).message);
         if (typeof status === "string") {
             return { waiting: status };

@@ -34,7 +34,7 @@ export class Runner {
         }
     }
 
-    idle(timeoutSeconds = 300): Promise<RunnerStatus> {
+    idle(timeoutSeconds = 600): Promise<RunnerStatus> {
         const isIdle = (status: RunnerStatus) => !status.running && status.requested.length === 0 && status.reachable;
         return this.until("the runner is idle", timeoutSeconds, (status) => isIdle(status) === true);
     }

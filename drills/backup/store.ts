@@ -1,7 +1,9 @@
 import { docker } from "../../components/docker-cli";
-import { dockerName } from "../../components/naming";
+import { dockerName, ports } from "../../components/naming";
 import { paths, unitName } from "../../components/object-store/config";
 import type { Cluster } from "../cluster";
+
+const fromOutside = `! -i lo -p tcp --dport ${ports.objectStore} -j REJECT --reject-with tcp-reset`;
 
 /** The object store that the docker provider makes: what can happen to it. */
 export class Store {
@@ -19,6 +21,11 @@ export class Store {
     stop = (): Promise<string> => this.run(`systemctl stop ${unitName}`);
 
     start = (): Promise<string> => this.run(`systemctl start ${unitName}`);
+
+    /** What the machines see of it: every connection is refused, while the store itself goes on. */
+    refuse = (): Promise<string> => this.run(`iptables -I INPUT ${fromOutside}`);
+
+    admit = (): Promise<string> => this.run(`while iptables -D INPUT ${fromOutside} 2>/dev/null; do :; done`);
 
     /** Path of an archived segment on the store's disk. */
     async segment(name: string): Promise<string> {

@@ -52,6 +52,7 @@ const madeUp: Record<string, string[]> = {
     "pulumi-nodejs:dynamic/postgresha:DockerMachine": ["instance"],
     "pulumi-nodejs:dynamic/postgresha:ExistingMachine": ["instance"],
     "pulumi-nodejs:dynamic/postgresha:PatroniState": ["status"],
+    "pulumi-nodejs:dynamic/postgresha:K3sIdentity": ["identity"],
 };
 
 const isSecretField = (field: string): boolean => field === "result" || field === "privateKey";

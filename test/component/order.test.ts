@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Recorded } from "./mocks";
+import { answerFor, type Recorded } from "./mocks";
 import { devStack, find, kind, objects } from "./stack";
 
 describe("the order of the dev stack", () => {
@@ -105,6 +105,7 @@ describe("the order of the dev stack", () => {
         for (const object of objects(resources)) {
             assert.equal(object.provider.split("::").slice(0, 4).join("::"), provider.urn, object.name);
         }
-        assert.equal(provider.inputs["clusterIdentifier"], "postgres-k3s");
+        const identity = find(resources, "K3sIdentity", "postgres-k3s-identity");
+        assert.equal(provider.inputs["clusterIdentifier"], answerFor(identity.name, "identity"));
     });
 });

@@ -31,12 +31,12 @@ const password = new random.RandomPassword("password", { length: 20, special: fa
 const greeting = new Greeting("greeting", { text: "hello", password: password.result });
 const provider = new kubernetes.Provider("cluster", {
   kubeconfig: config.requireSecret("kubeconfig"),
-  clusterIdentifier: "one",
+  clusterIdentifier: config.require("cluster"),
   enableConfigMapMutable: true,
   enableSecretMutable: true,
 });
-const inCluster = { provider };
-const namespace = new kubernetes.core.v1.Namespace("db", { metadata: { name: "db" } }, inCluster);
+const inCluster = { provider, deleteBeforeReplace: true };
+const namespace = new kubernetes.core.v1.Namespace("db", { metadata: { name: "db" } }, { ...inCluster, protect: config.getBoolean("protect") });
 const metadata = { namespace: namespace.metadata.name };
 new kubernetes.core.v1.Secret("secret", { metadata: { ...metadata, name: "secret" }, stringData: { password: password.result } }, inCluster);
 new kubernetes.core.v1.ConfigMap("settings", { metadata: { ...metadata, name: "settings" }, data: { level: config.require("level") } }, inCluster);
@@ -143,6 +143,7 @@ describe("the real pulumi CLI over the stand-ins", function () {
         await pulumi("stack", "init", "dev");
         await pulumi("config", "set", "kubeconfig", cluster.kubeconfig, "--secret");
         await pulumi("config", "set", "level", "one");
+        await pulumi("config", "set", "cluster", "first");
     });
     after(async () => {
         await cluster.stop().catch(() => undefined);
@@ -192,6 +193,30 @@ describe("the real pulumi CLI over the stand-ins", function () {
         assert.deepEqual([changes.updated, changes.created], [1, 1]);
         assert.equal(pluck(cluster.find("ConfigMap", "settings", "db"), "data", "level"), "two");
         assert.ok(cluster.find("Secret", "secret", "db"));
+    });
+
+    it("makes everything anew when another cluster answers with the same access, and deletes none of it afterwards", async () => {
+        cluster.objects.clear();
+        await pulumi("config", "set", "cluster", "second");
+        await pulumi("up", "--yes", "--skip-preview");
+        assert.ok(cluster.find("Namespace", "db"));
+        assert.ok(cluster.find("Secret", "secret", "db"));
+        assert.equal(pluck(cluster.find("ConfigMap", "settings", "db"), "data", "level"), "two");
+        assert.deepEqual((await summary("up", "--yes", "--skip-preview")).changes, { unchanged: 7 });
+    });
+
+    it("does that with what is protected only after a refresh that saw it gone", async () => {
+        await pulumi("config", "set", "protect", "true");
+        await pulumi("up", "--yes", "--skip-preview");
+        await pulumi("config", "set", "cluster", "third");
+        await assert.rejects(pulumi("up", "--yes", "--skip-preview"), /protected/);
+        assert.ok(cluster.find("Secret", "secret", "db"));
+        cluster.objects.clear();
+        await pulumi("up", "--yes", "--skip-preview", "--refresh");
+        assert.ok(cluster.find("Namespace", "db"));
+        assert.ok(cluster.find("Secret", "secret", "db"));
+        await pulumi("config", "set", "protect", "false");
+        await pulumi("up", "--yes", "--skip-preview");
     });
 
     it("destroys everything it made", async () => {

@@ -4,11 +4,18 @@ import type { Fault } from "../../drills/faults/fault";
 import { summarise } from "../../drills/judgement";
 import { runRound, type RoundOptions, type RoundResult } from "../../drills/round";
 
+/** What has not begun by then is skipped, so that the run ends and says what it did not do. */
+const deadline = Number(process.env["TEST_DEADLINE"] ?? Infinity);
+
 /** The running stack, for one test file. */
 export function useCluster(): () => Cluster {
     let cluster: Cluster | undefined;
     before(async function () {
-        this.timeout(330_000);
+        this.timeout(630_000);
+        if (Date.now() > deadline) {
+            console.log("skipped: the time of this run is over (TEST_MINUTES)");
+            this.skip();
+        }
         cluster = await Cluster.open();
         await cluster.waitUntilRedundant();
     });

@@ -30,7 +30,7 @@ describe("machines taken out of the configuration", function () {
     const machine = new TestMachine();
     let restore: () => void;
     const calls = () => (existsSync(file("calls")) ? readFileSync(file("calls"), "utf8").trim().split("\n") : []);
-    const changes = () => calls().filter((call) => !/^kubectl (--request-timeout=10s )?get /.test(call));
+    const changes = () => calls().filter((call) => !/^kubectl (--request-timeout=30s )?get /.test(call));
     const named = (name: string): MachineAccess => ({ ...machine.access(), name });
     const inputs = (...names: string[]): RosterInputs => ({ members: names.map(named), servers: [machine.access()] });
 
@@ -86,7 +86,7 @@ esac`;
         cluster(node("machine-1", true), node("machine-2", true), node("machine-3", false));
         await provider.create(inputs("machine-1", "machine-2"));
         assert.deepEqual(
-            changes().map((call) => call.replace("kubectl --request-timeout=10s ", "")),
+            changes().map((call) => call.replace("kubectl --request-timeout=30s ", "")),
             [
                 "delete node machine-3 --ignore-not-found --wait=false",
                 "-n kube-system delete secret machine-3.node-password.k3s --ignore-not-found",

@@ -122,11 +122,4 @@ describe("an update", () => {
     it("writes a changed dynamic configuration in place", async () => {
         assert.deepEqual(await diff({ dynamicConfig: { ttl: 30 } }), { changed: true, replaces: [] });
     });
-
-    it("says so when the Kubernetes API answers on no server", async () => {
-        await assert.rejects(
-            provider.create(inputs),
-            /postgres: the Kubernetes API answers on no server; run the update again/,
-        );
-    });
 });

@@ -60,6 +60,11 @@ describe("the fence of an instance", function () {
         }
     }
 
+    /** On a starved host the other checks may complain meanwhile. */
+    async function sparesPostgresql(after = ""): Promise<void> {
+        assert.doesNotMatch((await verdict()).text, /postgresql/, after);
+    }
+
     before(function () {
         if (findCommand("python3") === undefined) {
             console.log("skipped: the fence's tests need python3 on this host");
@@ -114,7 +119,7 @@ describe("the fence of an instance", function () {
 
     it("says well while all goes on, and asks over new connections", async () => {
         await sleep(2500);
-        assert.deepEqual(await verdict(), { status: 200, text: "well" });
+        assert.equal((await until(200)).text, "well");
         assert.ok(sessions >= 2, `${sessions} sessions`);
     });
 
@@ -130,7 +135,7 @@ describe("the fence of an instance", function () {
     it("takes a refusal for an answer: recovery after a crash is no hang", async () => {
         answer = refuse;
         await sleep(4000);
-        assert.equal((await verdict()).status, 200);
+        await sparesPostgresql();
     });
 
     it("asks nothing of PostgreSQL while it starts, stops, or has no data directory yet", async () => {
@@ -138,17 +143,17 @@ describe("the fence of an instance", function () {
         for (const state of ["starting", "stopping", "standby "]) {
             says(state);
             await sleep(3200);
-            assert.equal((await verdict()).status, 200, state);
+            await sparesPostgresql(state);
         }
         rmSync(join(directory.path(), "pgdata"), { recursive: true });
         await sleep(3200);
-        assert.equal((await verdict()).status, 200);
+        await sparesPostgresql();
     });
 
     it("leaves a dead postmaster to Patroni", async () => {
         await new Promise((resolve) => postgresql.close(resolve).emit("closing"));
         await sleep(4000);
-        assert.equal((await verdict()).status, 200);
+        await sparesPostgresql();
     });
 
     it("tolerates everything of PostgreSQL in maintenance mode", async () => {
@@ -156,7 +161,7 @@ describe("the fence of an instance", function () {
         answer = hang;
         for (let round = 0; round < 25; round += 1) {
             await sleep(200);
-            assert.deepEqual(await verdict(), { status: 200, text: "well" });
+            await sparesPostgresql();
         }
         config = {};
         assert.match((await until(503)).text, /^postgresql: /);

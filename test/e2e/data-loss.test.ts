@@ -6,7 +6,7 @@ import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { Cluster } from "../../drills/cluster";
 import { checkout } from "../../offline/checkout";
-import { measured, useCluster } from "../e2e/support";
+import { measured, useCluster } from "./support";
 
 describe("loss of all data", () => {
     const cluster = useCluster();
@@ -23,7 +23,7 @@ describe("loss of all data", () => {
         await runner.idle();
     }
 
-    const update = () =>
+    const update = (...more: string[]) =>
         spawnSync(
             "pulumi",
             [
@@ -34,17 +34,17 @@ describe("loss of all data", () => {
                 "--stack",
                 cluster().state.stack,
                 "--non-interactive",
+                ...more,
             ],
             { cwd: checkout, env: cluster().workspace.environment, encoding: "utf8", maxBuffer: 2 ** 26 },
         );
 
-    it("with etcd intact and the store down: nothing is initialised; with the store back pulumi up restores every row", async function () {
+    it("with the store out of reach initialises nothing; with the store back pulumi up restores every row", async function () {
         this.timeout(1_200_000);
         await writeAndArchive(5000);
         const store = new Store(cluster());
-        const { namespace, instances } = cluster().state;
-        const names = instances.map(({ name }) => name);
-        await store.stop();
+        const names = cluster().state.instances.map(({ name }) => name);
+        await store.refuse();
         try {
             const claims = names.map((name) => `data-${name}`).join(" ");
             await kubectl(cluster(), `delete pvc ${claims} --wait=false`);
@@ -52,10 +52,12 @@ describe("loss of all data", () => {
             const failed = update();
             assert.notEqual(failed.status, 0, failed.stdout);
             assert.match(failed.stdout + failed.stderr, /nothing was initialised: .*store cannot be reached/);
-            const look = await kubectl(cluster(), `exec ${names[0]} -c backup-agent -- ls /data`);
-            assert.ok(!look.split("\n").includes("pgdata"), `${namespace}: ${look}`);
+            for (const name of names) {
+                const held = await kubectl(cluster(), `exec ${name} -c backup-agent -- ls /data`);
+                assert.ok(!held.split("\n").includes("pgdata"), `${name}: ${held}`);
+            }
         } finally {
-            await store.start();
+            await store.admit();
         }
         const begin = Date.now();
         const healed = update();
@@ -87,6 +89,7 @@ describe("loss of all data", () => {
             });
             assert.equal(done.backups.at(-1)?.error, false);
             assert.deepEqual((await runner.check()).archive?.gaps, []);
+            assert.equal(update("--expect-no-changes").status, 0, "an update after it changes something");
         } finally {
             anew.close();
         }

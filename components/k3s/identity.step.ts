@@ -1,0 +1,73 @@
+import { request } from "node:https";
+import { waitFor } from "../progress";
+import { unknownInput, type StepProvider } from "../step";
+
+export interface IdentityInputs {
+    /** `https://<address>:6443` of a server that answers. */
+    server: string;
+    certificateAuthority: string;
+    clientCertificate: string;
+    clientKey: string;
+    /** Identities of the servers' machines. */
+    instances: string[];
+}
+
+export interface IdentityOutputs extends IdentityInputs {
+    /** The same as long as the cluster's own etcd lives. */
+    identity: string;
+}
+
+/**
+ * Which Kubernetes cluster answers. Authorities and addresses are the stack's and outlive a cluster whose machines were
+ * all lost; the namespace kube-system is made once in a cluster's life and has a UID of its own.
+ */
+export const provider: StepProvider<IdentityInputs, IdentityOutputs> = {
+    async create(inputs) {
+        return { id: "identity", outs: { ...inputs, identity: await waitForIdentity(inputs) } };
+    },
+    /** Other certificates or another server's address are no change: what answers there is looked at. */
+    async diff(_id, olds, news) {
+        if (news.instances.every((instance) => instance === unknownInput)) return { changed: true, replaces: [] };
+        const api = Object.values(news).includes(unknownInput) ? olds : news;
+        const identity = await askIdentity(api).catch((error: unknown) => {
+            // In a preview, as an update gets here only when its nodes are ready: they are then looked at again.
+            console.log(`the Kubernetes API does not answer (${(error as Error).message}); taken for the same cluster`);
+            return olds.identity;
+        });
+        return { changed: identity !== olds.identity, replaces: [] };
+    },
+    async update(_id, _olds, news) {
+        return { ...news, identity: await waitForIdentity(news) };
+    },
+};
+
+const waitForIdentity = (api: IdentityInputs): Promise<string> =>
+    waitFor("the Kubernetes API", 120, () =>
+        askIdentity(api).then(
+            (identity) => ({ done: identity }),
+            (error: unknown) => ({ waiting: (error as Error).message }),
+        ),
+    );
+
+function askIdentity(api: IdentityInputs): Promise<string> {
+    const tls = { ca: api.certificateAuthority, cert: api.clientCertificate, key: api.clientKey };
+    const url = new URL("/api/v1/namespaces/kube-system", api.server);
+    return new Promise((resolve, reject) => {
+        const asked = request(url, { ...tls, timeout: 10_000 }, (response) => {
+            let body = "";
+            response.on("data", (chunk: Buffer) => (body += chunk.toString()));
+            response.on("error", reject);
+            response.on("end", () => {
+                const uid = response.statusCode === 200 ? uidOf(body) : undefined;
+                if (uid !== undefined) resolve(uid);
+                else reject(new Error(`${url.href}: status ${response.statusCode}`));
+            });
+        });
+        asked.on("timeout", () => asked.destroy(new Error(`${url.href}: no answer within 10 s`)));
+        asked.on("error", reject);
+        asked.end();
+    });
+}
+
+const uidOf = (namespace: string): string | undefined =>
+    (JSON.parse(namespace) as { metadata?: { uid?: string } }).metadata?.uid;
