@@ -166,7 +166,7 @@ function createKubernetes(
     const apiAddress = input.kubernetes.apiAddress ?? servers[0]?.address ?? "";
     return new K3sCluster(
         `${name}-k3s`,
-        { ...input.kubernetes, servers, agents, apiAddress, machinesOwner },
+        { ...input.kubernetes, servers, agents, apiAddress, machinesOwner, protectData: input.protectData },
         { parent },
     );
 }

@@ -8,8 +8,10 @@ export interface IdentityInputs {
     certificateAuthority: string;
     clientCertificate: string;
     clientKey: string;
-    /** Identities of the servers' machines. */
-    instances: string[];
+    /** Identities of the servers' machines; the engine makes all of them unknown at once when it asks what a loss entails. */
+    instances: string[] | typeof unknownInput;
+    /** Whether another cluster is refused until a refresh has seen that what the old one held is gone. */
+    protectData: boolean;
 }
 
 export interface IdentityOutputs extends IdentityInputs {
@@ -25,9 +27,16 @@ export const provider: StepProvider<IdentityInputs, IdentityOutputs> = {
     async create(inputs) {
         return { id: "identity", outs: { ...inputs, identity: await waitForIdentity(inputs) } };
     },
+    async read(_id, known) {
+        const identity = await askIdentity(known).catch(() => known.identity);
+        return { ...known, identity };
+    },
     /** Other certificates or another server's address are no change: what answers there is looked at. */
     async diff(_id, olds, news) {
-        if (news.instances.every((instance) => instance === unknownInput)) return { changed: true, replaces: [] };
+        const { instances } = news;
+        if (instances === unknownInput || instances.every((instance) => instance === unknownInput)) {
+            return { changed: true, replaces: [] };
+        }
         const api = Object.values(news).includes(unknownInput) ? olds : news;
         const identity = await askIdentity(api).catch((error: unknown) => {
             // In a preview, as an update gets here only when its nodes are ready: they are then looked at again.
@@ -36,8 +45,15 @@ export const provider: StepProvider<IdentityInputs, IdentityOutputs> = {
         });
         return { changed: identity !== olds.identity, replaces: [] };
     },
-    async update(_id, _olds, news) {
-        return { ...news, identity: await waitForIdentity(news) };
+    async update(_id, olds, news) {
+        const identity = await waitForIdentity(news);
+        if (news.protectData && identity !== olds.identity) {
+            throw new Error(
+                `${news.server}: another Kubernetes cluster answers (${identity}, not ${olds.identity}), and protectData ` +
+                    "is on: nothing in it was touched. When the old cluster is really gone, run `pulumi up --refresh`",
+            );
+        }
+        return { ...news, identity };
     },
 };
 

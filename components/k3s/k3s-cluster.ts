@@ -20,6 +20,8 @@ export interface K3sClusterArgs {
     interface?: string;
     /** Address of the API server the deploying host talks to now (api-endpoint.ts). */
     apiAddress: string;
+    /** Another cluster at the same address is not filled anew without a refresh. */
+    protectData: boolean;
     /** When this is destroyed the nodes go with it and need not leave the cluster one by one. */
     machinesOwner?: pulumi.Resource;
 }
@@ -42,7 +44,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         this.nodes = createNodes(name, args, token.result, trust.files, child);
         const { identity } = new K3sIdentity(
             `${name}-identity`,
-            { ...api, instances: args.servers.map(({ instance }) => instance) },
+            { ...api, instances: args.servers.map(({ instance }) => instance), protectData: args.protectData },
             { ...child, dependsOn: this.nodes, deletedWith: args.machinesOwner },
         );
         this.provider = new kubernetes.Provider(
@@ -204,7 +206,7 @@ class K3sIdentity extends StepResource {
 
     constructor(
         name: string,
-        args: ApiAccess & { instances: pulumi.Input<string>[] },
+        args: ApiAccess & { instances: pulumi.Input<string>[]; protectData: boolean },
         opts: pulumi.CustomResourceOptions,
     ) {
         super(

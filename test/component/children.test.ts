@@ -43,6 +43,7 @@ Image postgres-images-haproxy < postgres-images
 Image postgres-images-patroni < postgres-images
 Images postgres-images < postgres
 K3sCluster postgres-k3s < postgres
+K3sIdentity postgres-k3s-identity < postgres-k3s
 K3sNode postgres-k3s-machine-1 < postgres-k3s
 K3sNode postgres-k3s-machine-2 < postgres-k3s
 K3sNode postgres-k3s-machine-3 < postgres-k3s

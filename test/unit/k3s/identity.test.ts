@@ -33,6 +33,7 @@ describe("the identity of a Kubernetes cluster", () => {
             clientCertificate: admin.certificate,
             clientKey: admin.privateKey,
             instances: ["one", "two", "three"],
+            protectData: false,
         };
     });
     afterEach(() => {
@@ -56,6 +57,18 @@ describe("the identity of a Kubernetes cluster", () => {
         );
     });
 
+    it("changes only by a refresh where data is protected", async () => {
+        const known = { ...inputs, protectData: true, identity: "first" };
+        uid = "second";
+        await assert.rejects(
+            async () => provider.update?.("identity", known, known),
+            /another Kubernetes cluster answers \(second, not first\).*nothing in it was touched.*pulumi up --refresh/,
+        );
+        assert.equal((await provider.read?.("identity", known))?.identity, "second");
+        uid = "";
+        assert.equal((await provider.read?.("identity", known))?.identity, "first");
+    });
+
     it("is not taken for another one's while the API does not answer", async () => {
         uid = "";
         assert.equal(await changes(), false);
@@ -63,6 +76,7 @@ describe("the identity of a Kubernetes cluster", () => {
 
     it("is expected to change when every server is made anew", async () => {
         assert.equal(await changes({ instances: [unknownInput, unknownInput, unknownInput] }), true);
+        assert.equal(await changes({ instances: unknownInput }), true);
     });
 
     it("waits for an API server that starts", async () => {
