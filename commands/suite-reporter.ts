@@ -17,7 +17,10 @@ export class SuiteReporter extends Mocha.reporters.Spec {
         super(runner, options);
         const failed: string[] = [];
         runner.on(EVENT_TEST_FAIL, (test: Mocha.Runnable, error: Error) => {
-            failed.push(`${test.fullTitle()}: ${error.message.trim().split("\n")[0] ?? ""}`);
+            const reason = error.message.trim().split("\n")[0] ?? "";
+            failed.push(`${test.fullTitle()}: ${reason}`);
+            // Mocha tells it only at its end, an hour later.
+            process.stdout.write(`      ${reason}\n`);
         });
         runner.once(EVENT_RUN_END, () => {
             const { passes, failures, pending } = this.stats;

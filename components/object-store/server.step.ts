@@ -92,7 +92,7 @@ async function apply(ssh: SshConnection, inputs: ObjectStoreServerInputs): Promi
 async function makeBucket(ssh: SshConnection, inputs: ObjectStoreServerInputs): Promise<void> {
     const request = renderBucketRequest(inputs.access.address, inputs.bucket, inputs);
     try {
-        await waitFor(`bucket ${inputs.bucket}`, 120, async () => {
+        await waitFor(`bucket ${inputs.bucket}`, 60, async () => {
             const { stdout, stderr } = await ssh.run("curl --config -", { stdin: request, allowFailure: true });
             const status = stdout.trimEnd().split("\n").pop() ?? "";
             // 409: it is there already; with one user it can only be his.

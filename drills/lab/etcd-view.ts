@@ -31,7 +31,7 @@ export const endpoints = (members: number[]): string =>
 /** Linearizable, through the members named: a frozen one would take the client's whole patience. */
 export async function readEtcd(container: LabContainer, members: number[]): Promise<EtcdView> {
     const answer = await container.run(
-        `etcdctl --endpoints ${endpoints(members)} --command-timeout 3s get --prefix ${prefix} --write-out json`,
+        `etcdctl --endpoints ${endpoints(members)} --command-timeout 15s get --prefix ${prefix} --write-out json`,
     );
     // Lease ids are beyond what a JavaScript number holds.
     const { kvs = [] } = JSON.parse(answer.replace(/"lease":(\d+)/g, '"lease":"$1"')) as RangeAnswer;

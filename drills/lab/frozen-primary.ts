@@ -23,7 +23,7 @@ export async function freezePrimary(lab: Lab, withItsEtcd: boolean): Promise<Fro
     await lab.signal("STOP", ...parts, ...(etcd === undefined ? [] : [`etcd-${etcd}`]));
     const successor = await waitFor<number>(
         "a successor",
-        40,
+        300,
         async () => {
             const { leader = "nobody" } = await lab.view(awake);
             return ["nobody", `member-${primary}`].includes(leader) ? { waiting: leader } : { done: numberOf(leader) };
@@ -35,7 +35,7 @@ export async function freezePrimary(lab: Lab, withItsEtcd: boolean): Promise<Fro
 }
 
 /** Longest wait for the thawed primary to make up its mind. */
-const decisionSeconds = 15;
+const decisionSeconds = 60;
 
 /**
  * Thaws the primary alone and lets it decide: until it has written itself into /sync, or some HA loops after it demoted

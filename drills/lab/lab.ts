@@ -84,7 +84,7 @@ export class Lab {
     }
 
     /** Whole: one primary, which /sync names with a standby, two streaming replicas, one timeline. */
-    whole(timeoutSeconds = 60): Promise<void> {
+    whole(timeoutSeconds = 300): Promise<void> {
         return waitFor(
             "the lab's cluster",
             timeoutSeconds,
@@ -112,8 +112,8 @@ export class Lab {
 
     private psql(target: string, statement: string): Promise<string> {
         return this.container.run(
-            `timeout 10 psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 ` +
-                `"${target} user=postgres dbname=postgres connect_timeout=2"`,
+            `timeout 60 psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 ` +
+                `"${target} user=postgres dbname=postgres connect_timeout=5"`,
             { stdin: statement },
         );
     }
@@ -121,7 +121,7 @@ export class Lab {
     /** Writes so many rows, each acknowledged, through these members; rows of earlier calls count too. */
     async write(rows: number, hosts = numbers): Promise<void> {
         const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
-        await this.container.run(`timeout 60 lab-write ${rows} ${addresses}`);
+        await this.container.run(`timeout 300 lab-write ${rows} ${addresses}`);
     }
 
     /** Acknowledged rows that are not there. What was lost once is not counted again. */
@@ -134,7 +134,7 @@ export class Lab {
     }
 
     etcdctl(command: string, members = numbers): Promise<string> {
-        return this.container.run(`etcdctl --endpoints ${endpoints(members)} --command-timeout 3s ${command}`);
+        return this.container.run(`etcdctl --endpoints ${endpoints(members)} --command-timeout 15s ${command}`);
     }
 
     /**
@@ -171,7 +171,7 @@ export async function waitForPromotion(lab: Lab, number: number): Promise<void> 
     const name = `member-${number}`;
     await waitFor(
         `the promotion of ${name}`,
-        60,
+        300,
         async () => {
             const { leader, members } = await lab.view();
             const done = leader === name && members[name]?.role === "primary";

@@ -27,7 +27,7 @@ const marker = `${paths.buckets}/backups/marker`;
  * prove in which order the engine calls them: that is the component and e2e tests' part.
  */
 describe("the steps of the object store", function () {
-    this.timeout(120_000);
+    this.timeout(180_000);
     const earlierFolder = process.env["POSTGRES_HA_ARTIFACTS"];
     let authority: Pem;
     let machine: DockerMachineOutputs;
@@ -137,7 +137,7 @@ describe("the steps of the object store", function () {
         assert.equal(await isUp(), true);
         await assert.rejects(
             async () => servers.update?.("store", store, { ...store, privateKey: "no key" }),
-            /object-store\.service: bucket backups: not within 30 s[^]*tls: failed to find any PEM data in key input/,
+            /object-store\.service: bucket backups: not within 60 s[^]*tls: failed to find any PEM data in key input/,
         );
         await servers.update?.("store", store, store);
         assert.equal(await isUp(), true);

@@ -14,7 +14,7 @@ import { chosenPatches } from "../../drills/lab/variant";
  * each patch alone.
  */
 describe("the loopback lab", function () {
-    this.timeout(300_000);
+    this.timeout(900_000);
 
     async function play(scenario: Scenario, patches: string): Promise<LabRound> {
         for await (const round of runLab(scenario, chosenPatches(patches), 1)) {
@@ -26,10 +26,17 @@ describe("the loopback lab", function () {
         return assert.fail("no round was played");
     }
 
+    /** That the lab can show the defect: on a starved host a race goes the other way at times. */
+    async function shows(scenario: Scenario, patches: string, defect: (round: LabRound) => boolean): Promise<void> {
+        for (let round = 0; round < 3; round += 1) {
+            if (defect(await play(scenario, patches))) return;
+        }
+        assert.fail(`three rounds of ${scenario.name} do not show the defect any more`);
+    }
+
     for (const scenario of [lockVanished, noLeader]) {
         it(`loses acknowledged rows in ${scenario.name} with Patroni as released: the lab shows what it is for`, async () => {
-            const { lost } = await play(scenario, "none");
-            assert.ok(lost > 0, "nothing was lost: the scenario does not show the defect any more");
+            await shows(scenario, "none", ({ lost }) => lost > 0);
         });
 
         it(`loses nothing in ${scenario.name} with the patches`, async () => {
@@ -46,12 +53,12 @@ describe("the loopback lab", function () {
     });
 
     it("has a diverged standby confirm what it never received with Patroni as released, and not with the patches", async () => {
-        assert.equal((await play(divergedConfirms, "50")).confirmedUnseen, true);
+        await shows(divergedConfirms, "50", ({ confirmedUnseen }) => confirmedUnseen === true);
         assert.equal((await play(divergedConfirms, "all")).confirmedUnseen, false);
     });
 
     it("finds nobody to promote in streams-cut with Patroni as released", async () => {
-        assert.equal((await play(streamsCut, "none")).stuck, true);
+        await shows(streamsCut, "none", ({ stuck }) => stuck);
     });
 
     it("promotes the synchronous standby in streams-cut with the patches, and loses nothing", async () => {

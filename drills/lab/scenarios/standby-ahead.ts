@@ -7,7 +7,7 @@ async function runAhead(lab: Lab, { primary, synchronous, other }: Roles): Promi
     await lab.whileNotReceiving([synchronous], async () => {
         await lab.sql("set synchronous_commit = local; insert into ledger values (gen_random_uuid())", [primary]);
         const ahead = await lab.sqlOn(primary, "select pg_current_wal_flush_lsn()");
-        await waitFor("the asynchronous standby's replay", 20, async () => {
+        await waitFor("the asynchronous standby's replay", 120, async () => {
             const replayed = await lab.sqlOn(other, `select pg_last_wal_replay_lsn() >= '${ahead}'`);
             return replayed === "t" ? { done: undefined } : { waiting: replayed };
         });

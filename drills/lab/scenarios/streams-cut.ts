@@ -12,8 +12,8 @@ const cutStreams = `do $$ begin
     end loop;
 end $$`;
 
-/** Twice what a failover takes. */
-const patienceMs = 2 * (timers.patroni.ttl + 4) * 1000;
+/** Four times what a failover takes. */
+const patienceMs = 4 * (timers.patroni.ttl + 4) * 1000;
 
 export const streamsCut: Scenario = {
     name: "streams-cut",
