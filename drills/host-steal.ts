@@ -24,3 +24,32 @@ export const stolenShare = (before: CpuTicks, after: CpuTicks): number =>
  * gets a quarter less of them than it asks for runs its elections, checks and promotions that much later.
  */
 export const starvedFrom = 0.2;
+
+/** Readings twice a second, so that the share of any stretch of time can be told afterwards. */
+export class StealRecord {
+    private readonly readings: { at: number; ticks: CpuTicks }[] = [];
+    private readonly timer: NodeJS.Timeout;
+
+    constructor(
+        private readonly clock: () => number,
+        private readonly read = readCpuTicks,
+    ) {
+        this.take();
+        this.timer = setInterval(() => this.take(), 500);
+    }
+
+    take(): void {
+        this.readings.push({ at: this.clock(), ticks: this.read() });
+    }
+
+    /** Between the readings just outside of the two moments. */
+    share(from: number, until: number): number {
+        const before = this.readings.filter(({ at }) => at <= from).at(-1) ?? this.readings[0];
+        const after = this.readings.find(({ at }) => at >= until) ?? this.readings.at(-1);
+        return before && after ? stolenShare(before.ticks, after.ticks) : 0;
+    }
+
+    stop(): void {
+        clearInterval(this.timer);
+    }
+}

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { probeInstances } from "../commands/status/patroni";
 import type { Cluster } from "./cluster";
 import type { Fault, PreparedFault } from "./faults/fault";
-import { readCpuTicks, stolenShare } from "./host-steal";
+import { StealRecord } from "./host-steal";
 import { Ledger } from "./ledger/ledger";
 import { now } from "./ledger/operation";
 import { Sampler } from "./ledger/sampler";
@@ -29,7 +29,7 @@ export interface RoundResult extends Verdict {
     twoPrimaries: Overlap[];
     /** Answers the sampler got, per instance. */
     sampled: Record<string, number>;
-    /** Share of the host's CPU time that its hypervisor gave to others from the fault on, 0 to 1. */
+    /** Share of the host's CPU time that its hypervisor gave to others while the longest pause lasted, 0 to 1. */
     stolenShare: number;
     /** Seconds that the drill's own process was kept from running from the fault on, at the 99th percentile. */
     ownDelaySeconds: number;
@@ -74,6 +74,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
     });
     const sampler = new Sampler({ tunnel: cluster.tunnel, instances: cluster.state.instances, entry });
     const ownDelay = new OwnDelay();
+    const steal = new StealRecord(now);
     const timeline = new Timeline(ledger, sampler);
     let prepared: PreparedFault | undefined;
     let healed = false;
@@ -85,7 +86,6 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         report("clients write");
         await sleep(warmUpMs);
         prepared = await fault.prepare(cluster);
-        const ticks = readCpuTicks();
         ownDelay.take();
         const faultAt = timeline.mark("fault");
         report(`${prepared.target} is hit`);
@@ -99,12 +99,14 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             () => undefined,
             (error: Error) => error.message,
         );
-        const [stolen, delayed] = [stolenShare(ticks, readCpuTicks()), ownDelay.take()];
+        const delayed = ownDelay.take();
         const wholeAt = timeline.mark(stuck === undefined ? "whole" : "stuck");
         await sleep(2000);
         await options.beforeVerdict?.(cluster);
         const held = fault.holdSeconds !== undefined;
         const seen = ledger.outage(faultAt, held ? now() : healAt);
+        const pause = held ? undefined : ledger.outage(healAt, wholeAt).whole;
+        const longest = pause !== undefined && pause.seconds > seen.whole.seconds ? pause : seen.whole;
         const after = await primaryNow(cluster).catch(() => ({ name: "(none)", timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
         report("comparing what clients were told with what is there");
@@ -115,13 +117,13 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             begun: begun.toISOString(),
             outageSeconds: seen.whole.seconds,
             worstClientSeconds: seen.worstClient.seconds,
-            pauseWhileHealingSeconds: held ? 0 : ledger.outage(healAt, wholeAt).whole.seconds,
+            pauseWhileHealingSeconds: pause?.seconds ?? 0,
             redundancySeconds: (wholeAt - (needsHealing(fault) ? healAt : faultAt)) / 1000,
             primary: { before: before.name, after: after.name },
             promotions: after.timeline - before.timeline,
             twoPrimaries,
             sampled: Object.fromEntries(sampler.answers),
-            stolenShare: stolen,
+            stolenShare: steal.share(longest.from, longest.until ?? wholeAt),
             ownDelaySeconds: delayed,
             ...(stuck === undefined ? {} : { stuck }),
             timeline: timeline.recorded(),
@@ -131,6 +133,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             await prepared?.heal().catch(() => undefined);
         }
         ownDelay.stop();
+        steal.stop();
         process.off("SIGINT", interrupted);
         process.off("SIGTERM", interrupted);
         await Promise.all([ledger.stop(), sampler.finish()]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseCpuTicks, stolenShare } from "../../../drills/host-steal";
+import { parseCpuTicks, StealRecord, stolenShare } from "../../../drills/host-steal";
 
 describe("CPU time stolen by the hypervisor", () => {
     it("is the eighth figure of the cpu line", () => {
@@ -10,6 +10,24 @@ describe("CPU time stolen by the hypervisor", () => {
     it("is a share of the time between two readings", () => {
         const share = stolenShare({ total: 1000, stolen: 100 }, { total: 1400, stolen: 200 });
         assert.equal(share, 0.25);
+    });
+
+    it("is told of the stretch that is asked for, not of the calm around it", () => {
+        let at = 0;
+        let stolen = 0;
+        const record = new StealRecord(
+            () => at,
+            () => ({ total: at, stolen }),
+        );
+        record.stop();
+        for (const taken of [0, 0, 500, 0, 0]) {
+            [at, stolen] = [at + 1000, stolen + taken];
+            record.take();
+        }
+        assert.equal(record.share(2000, 3000), 0.5);
+        assert.equal(record.share(2100, 2900), 0.5);
+        assert.equal(record.share(0, 5000), 0.1);
+        assert.equal(record.share(4000, 9000), 0);
     });
 
     it("is none when no time has passed", () => {
