@@ -36,7 +36,7 @@ export class Lab {
             for (const number of numbers) {
                 await lab.container.run(`lab-member patroni ${number}`, { stdin: memberConfig(number, parameters) });
             }
-            await lab.whole(120);
+            await lab.whole();
             await lab.sql("create table ledger (id uuid primary key)");
             return lab;
         } catch (error) {

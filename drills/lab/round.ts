@@ -19,7 +19,7 @@ export async function* runLab(scenario: Scenario, patches: string[], rounds: num
         for (let round = 1; round <= rounds; round += 1) {
             const began = Date.now();
             const outcome = await scenario.run(lab);
-            await lab.whole(90);
+            await lab.whole();
             const { acknowledged, lost } = await lab.takeLost();
             const seconds = (Date.now() - began) / 1000;
             const evidence = lost > 0 || outcome.stuck ? await lab.logs() : undefined;

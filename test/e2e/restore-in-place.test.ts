@@ -83,6 +83,12 @@ describe("a restore in place", () => {
             return backups.at(-1)?.timeline === archive?.timeline && archive?.timeline === timeline;
         });
         assert.equal(status.backups.at(-1)?.timeline, timeline);
-        assert.deepEqual((await runner.check()).archive?.gaps, []);
+        // Older timelines may have a hole: a machine that was lost with its disks took what it had not archived yet.
+        const gaps = (await runner.check()).archive?.gaps ?? [];
+        const current = (timeline ?? 0).toString(16).toUpperCase().padStart(8, "0");
+        assert.deepEqual(
+            gaps.filter(({ from }) => from.startsWith(current)),
+            [],
+        );
     });
 });

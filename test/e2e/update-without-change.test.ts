@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Runner } from "../../drills/backup/runner";
 import { readCpuTicks, starvedFrom, stolenShare } from "../../drills/host-steal";
 import { percentile } from "../../drills/statistics";
 import { measured, useCluster } from "./support";
@@ -15,6 +16,8 @@ describe("pulumi up with nothing to do", () => {
         this.timeout(600_000);
         // What an earlier test left to mend is not this one's matter.
         await cluster().update();
+        await cluster().waitUntilRedundant();
+        await new Runner(cluster()).idle();
         const before = readCpuTicks();
         const times: number[] = [];
         for (let round = 0; round < rounds; round += 1) {

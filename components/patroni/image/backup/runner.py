@@ -18,6 +18,8 @@ SCHEDULE = json.loads(os.environ.get("BACKUP_SCHEDULE", "{}"))
 WATCH_SECONDS = 10
 # A listing of the whole archive; the newest segment is looked for at every watch.
 FULL_CHECK_SECONDS = 300
+# From a gap that is new to the look that confirms it: longer than the upload of a segment.
+CONFIRM_SECONDS = 10
 RETRY_SECONDS = (10, 20, 40, 80, 160, 300)
 # Status codes of `pgbackrest info`: no folder of the stanza, or one without its description.
 MISSING_STANZA = (1, 3)
@@ -73,12 +75,12 @@ class Runner:
 
     def watch_archive(self, identifier: str, seen: dict | None) -> None:
         if time.monotonic() >= self.full_check_due:
-            archive = wal_archive.listing(identifier)
-            timeline = self.timeline or max([1, *archive.timelines])
-            ancestors = wal_archive.history(identifier, timeline) if timeline in archive.timelines or timeline == 1 else []
-            starts = [each["archive"]["start"] for each in self.info["backup"]]
-            if timeline == 1 or ancestors:
-                self.gaps = wal_archive.gaps(set(archive.segments), starts, timeline, ancestors, self.newest)
+            gaps = self.find_gaps(identifier)
+            if gaps and gaps != self.gaps:
+                # Segments are pushed side by side: a later one may arrive a moment before an earlier one.
+                time.sleep(CONFIRM_SECONDS)
+                gaps = self.find_gaps(identifier)
+            self.gaps = self.gaps if gaps is None else gaps
             self.full_check_due = time.monotonic() + FULL_CHECK_SECONDS
         newest, uploaded = newest_segment(identifier, self.info["archive"][-1]["max"], self.timeline)
         self.newest = max(filter(None, (self.newest, newest)), default=None)
@@ -93,6 +95,16 @@ class Runner:
             "gaps": self.gaps,
         }
         self.state.set(archive=archive, latestRecoverableTime=iso(uploaded))
+
+    def find_gaps(self, identifier: str) -> list[dict] | None:
+        """None while the history of the cluster's timeline is not in the archive yet."""
+        archive = wal_archive.listing(identifier)
+        timeline = self.timeline or max([1, *archive.timelines])
+        ancestors = wal_archive.history(identifier, timeline) if timeline in archive.timelines or timeline == 1 else []
+        starts = [each["archive"]["start"] for each in self.info["backup"]]
+        if timeline != 1 and not ancestors:
+            return None
+        return wal_archive.gaps(set(archive.segments), starts, timeline, ancestors, self.newest)
 
     def read_annotations(self, backups: list[dict]) -> None:
         tested = [each for each in backups if "restore-tested" in each.get("annotation", {})]

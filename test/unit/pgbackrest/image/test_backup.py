@@ -10,7 +10,7 @@ from unittest import mock
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../../components/patroni/image"))
 os.environ["BACKUP_STANZA"] = "orders"
 
-from backup import bootstrap, contents, cron, pgbackrest, plan, set_aside, wal_archive  # noqa: E402
+from backup import bootstrap, contents, cron, pgbackrest, plan, runner, set_aside, wal_archive  # noqa: E402
 
 
 def at(text: str) -> datetime:
@@ -131,6 +131,34 @@ class Gaps(unittest.TestCase):
     def test_reads_a_history_file(self):
         text = "1\t0/6000158\tno recovery target specified\n\n2\t0/9000000\tbefore 2026-01-01\n"
         self.assertEqual(wal_archive.parse_history(text), [(1, 6), (2, 9)])
+
+
+class ConfirmedGaps(unittest.TestCase):
+    GAP = [{"from": wal_archive.name(1, 4), "to": wal_archive.name(1, 4), "segments": 1}]
+
+    def watch(self, *looks, known=()):
+        watcher = runner.Runner.__new__(runner.Runner)
+        watcher.full_check_due, watcher.gaps, watcher.newest, watcher.timeline = 0, list(known), None, 1
+        watcher.info, watcher.state = {"archive": [{"max": None}]}, mock.Mock()
+        with (
+            mock.patch.object(runner.Runner, "find_gaps", side_effect=list(looks)),
+            mock.patch.object(runner, "newest_segment", return_value=(None, None)),
+            mock.patch.object(runner.time, "sleep") as sleep,
+        ):
+            watcher.watch_archive("17-1", None)
+        return watcher.gaps, sleep.call_count
+
+    def test_a_segment_that_arrives_late_is_none(self):
+        self.assertEqual(self.watch(self.GAP, []), ([], 1))
+
+    def test_one_that_stays_is_told(self):
+        self.assertEqual(self.watch(self.GAP, self.GAP), (self.GAP, 1))
+
+    def test_a_known_one_is_not_waited_for(self):
+        self.assertEqual(self.watch(self.GAP, known=self.GAP), (self.GAP, 0))
+
+    def test_without_a_history_the_last_answer_stays(self):
+        self.assertEqual(self.watch(None, known=self.GAP), (self.GAP, 0))
 
 
 class Errors(unittest.TestCase):
