@@ -44,3 +44,16 @@ export async function waitFor<Result>(
         await new Promise((resolve) => setTimeout(resolve, intervalMs));
     }
 }
+
+/** Every probe ends: what does not answer in time is an answer too. */
+export async function withTimeout<Result>(work: Promise<Result>, timeoutMs: number, what: string): Promise<Result> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`${what} within ${timeoutMs / 1000} s`)), timeoutMs);
+    });
+    try {
+        return await Promise.race([work, late]);
+    } finally {
+        clearTimeout(timer);
+    }
+}

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runPulumi } from "../commands/run-pulumi";
 import { assess, databaseReasons } from "../commands/status/assessment";
@@ -13,7 +14,10 @@ import { readyServer } from "../components/k3s/cluster-access";
 import type { SshConnection } from "../components/machines/ssh";
 import { askAnyInstance } from "../components/patroni/api";
 import type { EffectiveTimers } from "./bars";
+import { checkout } from "../offline/checkout";
 import { assertDrillsAllowed } from "./permission";
+
+const unattended = ["--yes", "--skip-preview", "--suppress-outputs"];
 
 /** An instance and the machine its pod runs on. */
 export interface PlacedInstance {
@@ -237,7 +241,20 @@ export class Cluster {
     }
 
     update(...args: string[]): Promise<void> {
-        return this.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", ...args);
+        return this.pulumi("up", ...unattended, ...args);
+    }
+
+    /** Runs `pulumi` on the stack and keeps its output, whatever its status is. */
+    tryPulumi(...args: string[]): { status: number | null; output: string } {
+        const done = spawnSync("pulumi", [...args, "--stack", this.state.stack, "--non-interactive"], {
+            ...{ cwd: checkout, env: this.workspace.environment },
+            ...{ encoding: "utf8", timeout: 900_000, maxBuffer: 2 ** 26 },
+        });
+        return { status: done.status, output: `${done.stdout}${done.stderr}` };
+    }
+
+    tryUpdate(...args: string[]): { status: number | null; output: string } {
+        return this.tryPulumi("up", ...unattended, ...args);
     }
 
     close(): void {

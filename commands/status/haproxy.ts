@@ -1,5 +1,5 @@
 import { ports } from "../../components/naming";
-import { ask } from "./https";
+import { ask } from "../../components/https";
 import type { StackState } from "./stack-state";
 
 export interface ProxyStatus {

@@ -1,5 +1,6 @@
 import { docker } from "../../components/docker-cli";
-import { withTimeout, type Tunnel } from "./tunnel";
+import { withTimeout } from "../../components/progress";
+import type { Tunnel } from "./tunnel";
 import type { KnownMachine, StackState } from "./stack-state";
 
 export interface MachineStatus {

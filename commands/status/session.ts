@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Client, type QueryResult, type QueryResultRow } from "pg";
-import { withTimeout } from "./tunnel";
+import { withTimeout } from "../../components/progress";
 
 /** One address of a connection string, with everything a client needs for `sslmode=verify-full`. */
 export interface Entry {

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { MachineAccess } from "../../components/machines/machine";
 import { SshConnection } from "../../components/machines/ssh";
+import { withTimeout } from "../../components/progress";
 
 const dialSeconds = 3;
 
@@ -72,17 +73,4 @@ function forward(ssh: SshConnection, host: string, port: number): Promise<Duplex
             error ? reject(error) : resolve(channel.on("error", () => undefined)),
         );
     });
-}
-
-/** Every probe ends: what does not answer in time is an answer too. */
-export async function withTimeout<Result>(work: Promise<Result>, timeoutMs: number, what: string): Promise<Result> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`${what} within ${timeoutMs / 1000} s`)), timeoutMs);
-    });
-    try {
-        return await Promise.race([work, late]);
-    } finally {
-        clearTimeout(timer);
-    }
 }

@@ -1,6 +1,6 @@
 import type { MachineAccess } from "../machines/machine";
-import { waitFor } from "../progress";
 import { withSsh, type RunOptions, type RunResult, type SshConnection } from "../machines/ssh";
+import { waitFor } from "../progress";
 
 /** The first of the servers whose API answers, asked over SSH; undefined when none does. */
 export async function readyServer(servers: MachineAccess[]): Promise<MachineAccess | undefined> {

@@ -1,4 +1,4 @@
-import { request } from "node:https";
+import { askJson } from "../https";
 import { waitFor } from "../progress";
 import { unknownInput, type StepProvider } from "../step";
 
@@ -65,25 +65,12 @@ const waitForIdentity = (api: IdentityInputs): Promise<string> =>
         ),
     );
 
-function askIdentity(api: IdentityInputs): Promise<string> {
+async function askIdentity(api: IdentityInputs): Promise<string> {
+    const { hostname: host, port } = new URL(api.server);
+    const path = "/api/v1/namespaces/kube-system";
     const tls = { ca: api.certificateAuthority, cert: api.clientCertificate, key: api.clientKey };
-    const url = new URL("/api/v1/namespaces/kube-system", api.server);
-    return new Promise((resolve, reject) => {
-        const asked = request(url, { ...tls, timeout: 10_000 }, (response) => {
-            let body = "";
-            response.on("data", (chunk: Buffer) => (body += chunk.toString()));
-            response.on("error", reject);
-            response.on("end", () => {
-                const uid = response.statusCode === 200 ? uidOf(body) : undefined;
-                if (uid !== undefined) resolve(uid);
-                else reject(new Error(`${url.href}: status ${response.statusCode}`));
-            });
-        });
-        asked.on("timeout", () => asked.destroy(new Error(`${url.href}: no answer within 10 s`)));
-        asked.on("error", reject);
-        asked.end();
-    });
+    const question = { host, port: Number(port), path, tls, timeoutMs: 10_000 };
+    const { metadata } = await askJson<{ metadata?: { uid?: string } }>(question);
+    if (metadata?.uid === undefined) throw new Error(`${host}:${port}${path}: no UID in the answer`);
+    return metadata.uid;
 }
-
-const uidOf = (namespace: string): string | undefined =>
-    (JSON.parse(namespace) as { metadata?: { uid?: string } }).metadata?.uid;

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,14 +30,8 @@ export class RestoreSettings {
 
     /** An update, or a preview, with these settings; its whole output and its status. */
     pulumi(command: "up" | "preview"): { status: number | null; output: string } {
-        const options = command === "up" ? ["--yes", "--skip-preview", "--suppress-outputs"] : [];
-        const { workspace, state } = this.cluster;
-        const done = spawnSync(
-            "pulumi",
-            [command, ...options, "--stack", state.stack, "--non-interactive", "--config-file", this.file],
-            { cwd: checkout, env: workspace.environment, encoding: "utf8", timeout: 900_000, maxBuffer: 2 ** 26 },
-        );
-        return { status: done.status, output: `${done.stdout}${done.stderr}` };
+        const settings = ["--config-file", this.file];
+        return command === "up" ? this.cluster.tryUpdate(...settings) : this.cluster.tryPulumi(command, ...settings);
     }
 
     remove(): void {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeEtcd } from "../../commands/status/etcd";
-import { askJson } from "../../commands/status/https";
+import { askJson } from "../../components/https";
 import type { KnownMachine } from "../../commands/status/stack-state";
 import { ports } from "../../components/naming";
 import type { Cluster, PlacedInstance } from "../cluster";

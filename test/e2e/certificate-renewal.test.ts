@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
-import { askJson } from "../../commands/status/https";
+import { askJson } from "../../components/https";
 import { ports } from "../../components/naming";
 import { measured, useCluster } from "./support";
 

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { machineDelete } from "../../drills/faults/machine-delete";
 import { asSuperuser, kubectl } from "../../drills/backup/pods";
 import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { Cluster } from "../../drills/cluster";
-import { checkout } from "../../offline/checkout";
 import { measured, useCluster } from "./support";
 
 describe("loss of all data", () => {
@@ -23,22 +21,6 @@ describe("loss of all data", () => {
         await runner.idle();
     }
 
-    const update = (...more: string[]) =>
-        spawnSync(
-            "pulumi",
-            [
-                "up",
-                "--yes",
-                "--skip-preview",
-                "--suppress-outputs",
-                "--stack",
-                cluster().state.stack,
-                "--non-interactive",
-                ...more,
-            ],
-            { cwd: checkout, env: cluster().workspace.environment, encoding: "utf8", maxBuffer: 2 ** 26 },
-        );
-
     it("with the store out of reach initialises nothing; with the store back pulumi up restores every row", async function () {
         this.timeout(1_200_000);
         await writeAndArchive(5000);
@@ -49,9 +31,9 @@ describe("loss of all data", () => {
             const claims = names.map((name) => `data-${name}`).join(" ");
             await kubectl(cluster(), `delete pvc ${claims} --wait=false`);
             await kubectl(cluster(), `delete pods ${names.join(" ")} --grace-period=1 --wait=true`);
-            const failed = update();
-            assert.notEqual(failed.status, 0, failed.stdout);
-            assert.match(failed.stdout + failed.stderr, /nothing was initialised: .*store cannot be reached/);
+            const failed = cluster().tryUpdate();
+            assert.notEqual(failed.status, 0, failed.output);
+            assert.match(failed.output, /nothing was initialised: .*store cannot be reached/);
             for (const name of names) {
                 const held = await kubectl(cluster(), `exec ${name} -c backup-agent -- ls /data`);
                 assert.ok(!held.split("\n").includes("pgdata"), `${name}: ${held}`);
@@ -60,8 +42,8 @@ describe("loss of all data", () => {
             await store.admit();
         }
         const begin = Date.now();
-        const healed = update();
-        assert.equal(healed.status, 0, healed.stdout + healed.stderr);
+        const healed = cluster().tryUpdate();
+        assert.equal(healed.status, 0, healed.output);
         await cluster().waitUntilRedundant();
         measured("all data lost, etcd intact: pulumi up until every layer is whole", (Date.now() - begin) / 1000);
         assert.equal(await asSuperuser(cluster(), "select count(*) from loss_probe;"), "5000");
@@ -75,8 +57,8 @@ describe("loss of all data", () => {
             await (await fault.prepare(cluster())).inject();
         }
         const begin = Date.now();
-        const { status, stdout, stderr } = update();
-        assert.equal(status, 0, stdout + stderr);
+        const { status, output } = cluster().tryUpdate();
+        assert.equal(status, 0, output);
         // New machines have new keys: the old connections lead nowhere.
         const anew = await Cluster.open();
         try {
@@ -89,7 +71,7 @@ describe("loss of all data", () => {
             });
             assert.equal(done.backups.at(-1)?.error, false);
             assert.deepEqual((await runner.check()).archive?.gaps, []);
-            assert.equal(update("--expect-no-changes").status, 0, "an update after it changes something");
+            assert.equal(anew.tryUpdate("--expect-no-changes").status, 0, "an update after it changes something");
         } finally {
             anew.close();
         }

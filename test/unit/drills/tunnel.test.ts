@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server as TcpServer } from "node:net";
 import { Server, utils, type Connection } from "ssh2";
-import { ask } from "../../../commands/status/https";
+import { ask } from "../../../components/https";
 import { Tunnel } from "../../../commands/status/tunnel";
 import type { MachineAccess } from "../../../components/machines/machine";
 

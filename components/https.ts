@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { connect as connectTcp } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
-import { withTimeout } from "./tunnel";
+import { withTimeout } from "./progress";
 
 export interface Question {
     host: string;
