@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeInstances } from "../commands/status/patroni";
+import { Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
 import type { Fault, PreparedFault } from "./faults/fault";
 import { StealRecord } from "./host-steal";
@@ -54,12 +55,15 @@ const warmUpMs = 4000;
 const settleMs = 8000;
 const limitMs = 120_000;
 const healLimitSeconds = 600;
+/** A runner that finds no end is a matter of its own tests. */
+const backupLimitSeconds = 120;
 
 /** One fault under load: clients before, during and after; then what they were told against what is there. */
 export async function runRound(cluster: Cluster, fault: Fault, options: RoundOptions = {}): Promise<RoundResult> {
     const report = options.report ?? (() => undefined);
     report("waiting until all is well");
     await cluster.waitUntilHealed();
+    await backupsAtRest(cluster);
     const before = await primaryNow(cluster);
     const [entry] = cluster.readWrite;
     if (entry === undefined) {
@@ -137,6 +141,16 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         process.off("SIGINT", interrupted);
         process.off("SIGTERM", interrupted);
         await Promise.all([ledger.stop(), sampler.finish()]);
+    }
+}
+
+/**
+ * Every promotion is followed by a backup. Rounds follow one another within seconds, failures do not: the backup of the
+ * round before would take its share of the processors in this one. A fault in the middle of a backup is a trial of its own.
+ */
+async function backupsAtRest(cluster: Cluster): Promise<void> {
+    if (cluster.state.backup !== undefined) {
+        await new Runner(cluster).idle(backupLimitSeconds).catch(() => undefined);
     }
 }
 

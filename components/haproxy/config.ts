@@ -18,20 +18,21 @@ export const haproxyTls = "/tls";
  */
 export function renderHaproxyConfig(input: HaproxyConfigInput): string {
     const { timers, instances, maxConnections } = input;
-    const servers = (perServer: number) =>
+    const servers = (options: (name: string) => string) =>
         instances
-            .map(
-                ({ name, address }) =>
-                    `    server ${name} ${address}:${ports.postgresql} maxconn ${perServer} check-sni ${name} verifyhost ${name}`,
-            )
+            .map(({ name, address }) => {
+                const server = `server ${name} ${address}:${ports.postgresql} maxconn ${maxConnections}`;
+                return `    ${server} ${options(name)}`;
+            })
             .join("\n");
+    const checked = servers((name) => `check-sni ${name} verifyhost ${name}`);
+    const tracking = servers((name) => `no-check track read-write/${name}`);
     const check = (uri: string, ...expectations: string[]) =>
         [
             "    option httpchk",
             `    http-check send meth GET uri ${uri} ver HTTP/1.1 hdr Host patroni hdr Connection close`,
             ...expectations.map((expectation) => `    http-check expect ${expectation}`),
         ].join("\n");
-    const isPrimary = check("/primary", "status 200", `rstring '"role": *"primary"'`);
     return `global
     maxconn ${4 * maxConnections}
     log stdout format raw daemon notice
@@ -60,8 +61,8 @@ defaults
 
 listen read-write
     bind :${ports.readWrite}
-${isPrimary}
-${servers(maxConnections)}
+${check("/primary", "status 200", `rstring '"role": *"primary"'`)}
+${checked}
 
 frontend read-only
     bind :${ports.readOnly}
@@ -71,12 +72,11 @@ frontend read-only
 backend replicas
     balance leastconn
 ${check(`/replica?lag=${input.maximumReplicaLag}`, "status 200")}
-${servers(maxConnections)}
+${checked}
 
-# Reads go on while no replica is fit for them.
+# Reads go on while no replica is fit for them. Who is primary, read-write has asked.
 backend primary-for-reads
-${isPrimary}
-${servers(maxConnections)}
+${tracking}
 
 frontend stats
     mode http

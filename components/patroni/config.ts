@@ -114,5 +114,5 @@ const replicas = {
     pgbackrest: { command: "/usr/local/bin/clone-replica", keep_data: true, no_params: true },
     recovery_conf: { restore_command: "/usr/local/bin/get-wal %f %p" },
     // For get-wal; a promotion must not fail for want of it.
-    pre_promote: `bash -c "touch ${paths.socket}/promoting || true"`,
+    pre_promote: `bash -c ": > ${paths.socket}/promoting || true"`,
 };

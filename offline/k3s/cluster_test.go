@@ -136,7 +136,7 @@ func TestKubeadmIsToldWhatK3sWasTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{bootstrapToken("secret"), bootstrapToken("other"), "api.example", "node-monitor-period", "value: 30s",
-		"leader-elect-renew-deadline", clientBundle, currentBin, "10.43.0.10", balancerAddress} {
+		"leader-elect-renew-deadline", patchesDir, clientBundle, currentBin, "10.43.0.10", balancerAddress} {
 		if !strings.Contains(text, part) {
 			t.Errorf("nothing about %q in\n%s", part, text)
 		}
@@ -160,10 +160,10 @@ func TestAJoinTrustsTheAuthorityThatIsThere(t *testing.T) {
 	c := serverConfig(t, nil)
 	server, _ := c.joinConfig(true, "sha256:abc")
 	agent, _ := c.joinConfig(false, "")
-	if !strings.Contains(server, "sha256:abc") || strings.Contains(server, "unsafeSkip") || !strings.Contains(server, certificateKey("secret")) {
+	if !strings.Contains(server, "sha256:abc") || strings.Contains(server, "unsafeSkip") || !strings.Contains(server, certificateKey("secret")) || !strings.Contains(server, patchesDir) {
 		t.Error(server)
 	}
-	if !strings.Contains(agent, "unsafeSkipCAVerification: true") || strings.Contains(agent, "controlPlane") {
+	if !strings.Contains(agent, "unsafeSkipCAVerification: true") || strings.Contains(agent, "controlPlane") || strings.Contains(agent, patchesDir) {
 		t.Error(agent)
 	}
 }

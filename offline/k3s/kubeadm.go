@@ -21,6 +21,7 @@ import (
 const (
 	encryptionFile = credDir + "/encryption-config.json"
 	kubeadmFile    = runDir + "/kubeadm.yaml"
+	patchesDir     = runDir + "/kubeadm-patches"
 	etcdDir        = serverDir + "/db/etcd"
 )
 
@@ -29,7 +30,7 @@ type object = map[string]any
 // Arguments of the control plane that differ from upstream's. What the user gives for the same name wins.
 var (
 	leaseArgs = []string{ // a lost holder is followed within 8 s; with upstream's 15 s, nodes are seen as lost later than asked for
-		"leader-elect-lease-duration=8s", "leader-elect-renew-deadline=5s", "leader-elect-retry-period=1s",
+		"leader-elect-lease-duration=8s", "leader-elect-renew-deadline=5s", "leader-elect-retry-period=2s",
 	}
 	controllerDefaults = append([]string{"profiling=false"}, leaseArgs...)
 	schedulerDefaults  = append([]string{"profiling=false"}, leaseArgs...)
@@ -144,7 +145,8 @@ func (c Config) initConfig(ownClients bool) (string, error) {
 	}
 	return documents(
 		object{"apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration", "bootstrapTokens": tokens,
-			"certificateKey": certificateKey(c.Token), "localAPIEndpoint": c.localEndpoint(), "nodeRegistration": c.registration()},
+			"certificateKey": certificateKey(c.Token), "localAPIEndpoint": c.localEndpoint(), "nodeRegistration": c.registration(),
+			"patches": object{"directory": patchesDir}},
 		c.clusterConfig(ownClients),
 		object{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "cgroupDriver": "cgroupfs",
 			"clusterDNS": []string{c.ClusterDNS}, "clusterDomain": c.ClusterDomain, "staticPodPath": kubernetesDir + "/manifests"})
@@ -162,6 +164,7 @@ func (c Config) joinConfig(server bool, caHash string) (string, error) {
 		"discovery": object{"bootstrapToken": discovery}}
 	if server {
 		join["controlPlane"] = object{"localAPIEndpoint": c.localEndpoint(), "certificateKey": certificateKey(c.Token)}
+		join["patches"] = object{"directory": patchesDir}
 	}
 	return documents(join)
 }
@@ -207,7 +210,17 @@ func (n *node) prepareServer() error {
 	if err := placeClientBundle(ownTLSDir, pkiDir, clientBundle); err != nil {
 		return err
 	}
+	for _, name := range []string{"etcd", "kube-apiserver"} {
+		if err := writeFile(patchesDir+"/"+name+"+strategic.yaml", calmerReadiness(name), 0o600); err != nil {
+			return err
+		}
+	}
 	return writeFile(encryptionFile, encryptionConfig(n.Token, n.SecretsEncryption), 0o600)
+}
+
+// calmerReadiness: kubeadm has both asked every second, and each answer costs a read through etcd; k3s has no such probe.
+func calmerReadiness(name string) string {
+	return "spec: {containers: [{name: " + name + ", readinessProbe: {periodSeconds: 5}}]}\n"
 }
 
 // joinCluster makes this machine a further server, or an agent.

@@ -22,7 +22,7 @@ function section(heading: string): string[] {
         .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-const servers = instances.map(
+const checked = instances.map(
     ({ name, address }) => `server ${name} ${address}:5432 maxconn 200 check-sni ${name} verifyhost ${name}`,
 );
 
@@ -36,7 +36,7 @@ const isPrimary = [
 // The text alone: that HAProxy accepts and obeys it is shown by the e2e tests, where it runs.
 describe("haproxy.cfg", () => {
     it("sends writes to the instance that says it is the primary, status and role", () => {
-        assert.deepEqual(section("listen read-write"), ["bind :5432", ...isPrimary, ...servers]);
+        assert.deepEqual(section("listen read-write"), ["bind :5432", ...isPrimary, ...checked]);
     });
 
     it("matches the role as Patroni writes it, and no other", () => {
@@ -59,9 +59,17 @@ describe("haproxy.cfg", () => {
             "option httpchk",
             "http-check send meth GET uri /replica?lag=16MB ver HTTP/1.1 hdr Host patroni hdr Connection close",
             "http-check expect status 200",
-            ...servers,
+            ...checked,
         ]);
-        assert.deepEqual(section("backend primary-for-reads"), [...isPrimary, ...servers]);
+    });
+
+    it("asks each instance once who is primary: the reads' way to it goes by what read-write was told", () => {
+        assert.deepEqual(
+            section("backend primary-for-reads"),
+            instances.map(
+                ({ name, address }) => `server ${name} ${address}:5432 maxconn 200 no-check track read-write/${name}`,
+            ),
+        );
     });
 
     it("checks Patroni over verified TLS and cuts sessions to a server that is down", () => {

@@ -179,7 +179,7 @@ describe("patroni.yml of a stack with backups", () => {
     });
 
     it("leaves a mark for get-wal before a promotion, and promotes where that fails", () => {
-        assert.equal(withBackups.postgresql.pre_promote, 'bash -c "touch /run/postgresql/promoting || true"');
+        assert.equal(withBackups.postgresql.pre_promote, 'bash -c ": > /run/postgresql/promoting || true"');
     });
 
     it("differs in nothing else from one without", () => {

@@ -86,11 +86,11 @@ describe("get-wal, the restore_command of replicas", () => {
         assert.equal(get(history), 0);
     });
 
-    it("asks nobody for a history file that PostgreSQL has itself", () => {
+    it("leaves PostgreSQL to a history file that it has itself", () => {
         mkdirSync(join(run, "pg_wal"));
         writeFileSync(join(run, "pg_wal", history), "1\t0/5000000\tno recovery target specified\n");
-        assert.equal(get(history, "pg_wal/RECOVERYHISTORY"), 0);
-        assert.ok(existsSync(join(run, "pg_wal/RECOVERYHISTORY")));
+        writeFileSync(join(run, "promoting"), "");
+        assert.equal(get(history, "pg_wal/RECOVERYHISTORY"), 1);
         assert.deepEqual(asked(), []);
     });
 
