@@ -6,13 +6,12 @@ import { measured, useCluster } from "./support";
 
 const rounds = 3;
 
-/** What is promised, and what makes the test fail: the promise is missed since backups (docs/measurements.md). */
-const [promised, refused] = [20, 26];
+const acceptedSeconds = 20;
 
 describe("pulumi up with nothing to do", () => {
     const cluster = useCluster();
 
-    it(`shows no change, in at most ${refused} s at the median`, async function () {
+    it(`shows no change, in at most ${acceptedSeconds} s at the median`, async function () {
         this.timeout(600_000);
         // What an earlier test left to mend is not this one's matter.
         await cluster().update();
@@ -28,13 +27,10 @@ describe("pulumi up with nothing to do", () => {
         }
         const median = percentile(times, 50);
         const stolen = stolenShare(before, readCpuTicks());
-        if (median > promised) {
-            console.log(`missed: at most ${promised} s are promised, the median took ${median.toFixed(1)} s`);
-        }
-        if (median > refused && stolen >= starvedFrom) {
+        if (median > acceptedSeconds && stolen >= starvedFrom) {
             console.log(`not judged: this host was denied ${(100 * stolen).toFixed(0)} % of its CPU time`);
             return;
         }
-        assert.ok(median <= refused, `${median.toFixed(1)} s`);
+        assert.ok(median <= acceptedSeconds, `${median.toFixed(1)} s`);
     });
 });
