@@ -1,5 +1,6 @@
 import type * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import { labels } from "./naming";
 
 /** What the pods of a database component share: where they run and as whom. */
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
@@ -29,6 +30,15 @@ export function inCluster(parent: pulumi.Resource, context: WorkloadContext): pu
  */
 export const holdsData = ({ protectData }: Pick<WorkloadContext, "protectData">): pulumi.CustomResourceOptions =>
     protectData ? { protect: true, retainOnDelete: true } : {};
+
+/** Metadata of the objects of one part of the cluster. */
+export const metadataOf =
+    (part: string) =>
+    ({ cluster, context }: { cluster: string; context: WorkloadContext }, name: string) => ({
+        name,
+        namespace: context.namespace,
+        labels: labels(cluster, part),
+    });
 
 /** Pods bound to a local volume can run nowhere else: they stay through any loss of their node. */
 export const stayForever: Toleration[] = [

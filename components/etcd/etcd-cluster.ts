@@ -5,6 +5,7 @@ import { etcdMemberName, labels, keyPrefix, ports } from "../naming";
 import { etcdMemberAddress } from "../network";
 import {
     inCluster,
+    metadataOf,
     onePerNode,
     resources,
     restrictedContainer,
@@ -76,11 +77,7 @@ const memberAddresses = ({ cluster, members, serviceCidr }: EtcdClusterArgs): Me
 
 const setName = (cluster: string): string => `${cluster}-etcd`;
 
-const metadata = (args: EtcdClusterArgs, name: string) => ({
-    name,
-    namespace: args.context.namespace,
-    labels: labels(args.cluster, "etcd"),
-});
+const metadata = metadataOf("etcd");
 
 /** One certificate for all members, as server, as peer, and as the gateway's client of its own member. */
 function createTls(

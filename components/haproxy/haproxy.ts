@@ -5,6 +5,7 @@ import { labels, ports, readOnlyService, readWriteService } from "../naming";
 import type { Timers } from "../recovery";
 import {
     inCluster,
+    metadataOf,
     resources,
     restrictedContainer,
     restrictedPod,
@@ -51,11 +52,7 @@ export class Haproxy extends pulumi.ComponentResource {
     }
 }
 
-const metadata = (args: HaproxyArgs, name: string) => ({
-    name,
-    namespace: args.context.namespace,
-    labels: labels(args.cluster, "haproxy"),
-});
+const metadata = metadataOf("haproxy");
 
 function createDaemonSet(
     name: string,

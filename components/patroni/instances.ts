@@ -1,10 +1,10 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { labels, ports } from "../naming";
-import { onePerNode, resources, restrictedContainer, restrictedPod, stayForever } from "../workload";
+import { metadataOf, onePerNode, resources, restrictedContainer, restrictedPod, stayForever } from "../workload";
 import { agentContainer, backupEnvironment, backupMounts, backupVolumes } from "./instance-backup";
 import { paths } from "./config";
-import { metadata, type PatroniClusterArgs } from "./patroni-cluster";
+import type { PatroniClusterArgs } from "./patroni-cluster";
 
 export interface InstanceInputs {
     instances: { name: string; address: string }[];
@@ -28,7 +28,7 @@ export function createInstances(
         `${name}-instances`,
         {
             metadata: {
-                ...metadata(args, args.cluster),
+                ...metadataOf("postgresql")(args, args.cluster),
                 // PatroniState waits instead: with OnDelete it must restart outdated pods before they get ready.
                 annotations: { "pulumi.com/skipAwait": "true" },
             },

@@ -7,7 +7,7 @@ import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
 import type { InstanceBackup } from "../pgbackrest/pgbackrest";
 import type { Timers } from "../recovery";
-import { holdsData, inCluster, type Resources, type WorkloadContext } from "../workload";
+import { holdsData, inCluster, metadataOf, type Resources, type WorkloadContext } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -92,11 +92,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
     }
 }
 
-export const metadata = (args: PatroniClusterArgs, name: string) => ({
-    name,
-    namespace: args.context.namespace,
-    labels: labels(args.cluster, "postgresql"),
-});
+const metadata = metadataOf("postgresql");
 
 interface Credentials {
     secret: kubernetes.core.v1.Secret;

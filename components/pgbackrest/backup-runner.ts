@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { backupRunnerName, labels, ports } from "../naming";
-import { inCluster, resources, restrictedContainer, restrictedPod, type WorkloadContext } from "../workload";
+import {
+    inCluster,
+    metadataOf,
+    resources,
+    restrictedContainer,
+    restrictedPod,
+    type WorkloadContext,
+} from "../workload";
 import type { NormalisedBackup } from "./backup-args";
 import { backupPaths } from "./config";
 import type { PgBackRest } from "./pgbackrest";
@@ -39,10 +46,8 @@ export class BackupRunner extends pulumi.ComponentResource {
     }
 }
 
-const metadata = ({ cluster, context }: BackupRunnerArgs) => ({
-    name: backupRunnerName(cluster),
-    namespace: context.namespace,
-    labels: labels(cluster, "backup-runner"),
+const metadata = (args: BackupRunnerArgs) => ({
+    ...metadataOf("backup-runner")(args, backupRunnerName(args.cluster)),
     // The first backup needs a primary, which other resources wait for.
     annotations: { "pulumi.com/skipAwait": "true" },
 });

@@ -2,9 +2,9 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
-import { backupRunnerName, labels, ports } from "../naming";
+import { backupRunnerName, ports } from "../naming";
 import { paths } from "../patroni/config";
-import { inCluster, type WorkloadContext } from "../workload";
+import { inCluster, metadataOf, type WorkloadContext } from "../workload";
 import type { NormalisedBackup } from "./backup-args";
 import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestConfigInput } from "./config";
 import type { Repository } from "./repository";
@@ -66,11 +66,7 @@ export class PgBackRest extends pulumi.ComponentResource {
     }
 }
 
-const metadata = ({ cluster, context }: PgBackRestArgs, name: string) => ({
-    name,
-    namespace: context.namespace,
-    labels: labels(cluster, "pgbackrest"),
-});
+const metadata = metadataOf("pgbackrest");
 
 function createPassphrase(name: string, backup: NormalisedBackup, parent: pulumi.Resource): pulumi.Output<string> {
     const given = backup.passphrase;
