@@ -149,9 +149,12 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
  * round before would take its share of the processors in this one. A fault in the middle of a backup is a trial of its own.
  */
 async function backupsAtRest(cluster: Cluster): Promise<void> {
-    if (cluster.state.backup !== undefined) {
-        await new Runner(cluster).idle(backupLimitSeconds).catch(() => undefined);
-    }
+    if (cluster.state.backup === undefined) return;
+    await new Runner(cluster)
+        .until("no backup runs", backupLimitSeconds, ({ running, requested, reachable }) => {
+            return reachable === false || (!running && requested.length === 0);
+        })
+        .catch(() => undefined);
 }
 
 /** Those are away until somebody brings them back; the others begin to come back at once. */
