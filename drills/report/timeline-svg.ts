@@ -8,6 +8,7 @@ const laneHeight = 14;
 const laneGap = 4;
 const axisHeight = 22;
 const topSpace = 16;
+const labelWidth = 40;
 
 /** A round as a picture: acknowledgements, what was done when, and what each instance said of itself. */
 export function timelineSvg({ binMs, acknowledged, marks, roles }: RecordedTimeline): string {
@@ -28,9 +29,10 @@ export function timelineSvg({ binMs, acknowledged, marks, roles }: RecordedTimel
             ),
         ),
         axis(totalMs, height - axisHeight, x),
-        ...marks.map(({ at, label }) => {
+        ...marks.map(({ at, label }, index) => {
             const line = `<line class="mark ${label}" x1="${x(at)}" x2="${x(at)}" y1="${topSpace - 4}" y2="${height - axisHeight}"/>`;
-            const anchor = x(at) > width - 40 ? "end" : "start";
+            // Left of its line where the next mark, or the edge, would cover it.
+            const anchor = x(marks[index + 1]?.at ?? totalMs) - x(at) < labelWidth ? "end" : "start";
             return `${line}<text x="${x(at) + (anchor === "end" ? -3 : 3)}" y="${topSpace - 6}" text-anchor="${anchor}">${label}</text>`;
         }),
     ];
