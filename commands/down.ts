@@ -11,7 +11,7 @@ import { findUsableToolchain } from "../offline/toolchain";
 import { clearPendingOperations, removeStaleLocks } from "./interrupted-run";
 import { removeLeftovers } from "./leftovers";
 import { main } from "./main";
-import { pulumiOutput, runPulumi } from "./run-pulumi";
+import { pulumiOutput, runPulumi, unattended } from "./run-pulumi";
 import {
     devStack,
     forgetEncryptionSalt,
@@ -41,7 +41,7 @@ async function destroy(workspace: Workspace): Promise<boolean> {
     const isDev = workspace.stack === devStack;
     const { status, interrupted, timedOut } = await runPulumi(
         workspace,
-        ["destroy", "--yes", "--skip-preview", "--suppress-outputs", "--continue-on-error"],
+        ["destroy", ...unattended, "--continue-on-error"],
         isDev ? { deadlineMs: destroyMs, environment: { PULUMI_K8S_DELETE_UNREACHABLE: "true" } } : {},
     );
     if (interrupted) throw new ToolchainError("Interrupted.", "Run make down again to go on.");

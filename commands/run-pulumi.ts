@@ -5,6 +5,8 @@ import { ToolchainError } from "../offline/errors";
 import type { Workspace } from "./workspace";
 
 const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Options of an update that nobody watches. */
+export const unattended = ["--yes", "--skip-preview", "--suppress-outputs"];
 /** Signals within this time are one press of Ctrl-C that arrives by several ways. */
 const oncePerMs = 2000;
 /** After the deadline: time to finish the running steps, before the process is ended. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { checkout } from "../offline/checkout";
 import { findToolchain } from "../offline/toolchain";
 import { main } from "./main";
-import { pulumiOutput } from "./run-pulumi";
+import { pulumiOutput, unattended } from "./run-pulumi";
 import { printFailures, runCheck, runSuite, summaryRow, type Result } from "./suites";
 import { printTable } from "./table";
 import { openWorkspace, type Workspace } from "./workspace";
@@ -58,7 +58,7 @@ async function onTheStack(results: Result[], wasUp: boolean): Promise<void> {
         return;
     }
     results.push(await runSuite("e2e", { ...workspace.environment, ...deadline }));
-    const again = ["pulumi", "up", "--yes", "--skip-preview", "--expect-no-changes", "--suppress-outputs"];
+    const again = ["pulumi", "up", ...unattended, "--expect-no-changes"];
     const options = ["--stack", workspace.stack, "--non-interactive"];
     results.push(await runCheck("up again: no change", [[...again, ...options]], workspace.environment));
 }

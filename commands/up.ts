@@ -3,7 +3,7 @@ import { duration, say } from "../offline/progress";
 import { ensureToolchain } from "../offline/toolchain";
 import { clearPendingOperations, removeStaleLocks } from "./interrupted-run";
 import { main } from "./main";
-import { pulumiOutput, runPulumi, selectStack } from "./run-pulumi";
+import { pulumiOutput, runPulumi, selectStack, unattended } from "./run-pulumi";
 import { openWorkspace, prepareState, stackName, type Workspace } from "./workspace";
 
 async function up(): Promise<number> {
@@ -19,7 +19,7 @@ async function up(): Promise<number> {
     await selectStack(workspace);
     await clearPendingOperations(workspace);
     say(`pulumi up on stack ${workspace.stack} (tools ready after ${duration(Date.now() - started)})`);
-    const { status, interrupted } = await runPulumi(workspace, ["up", "--yes", "--skip-preview", "--suppress-outputs"]);
+    const { status, interrupted } = await runPulumi(workspace, ["up", ...unattended]);
     if (interrupted || status !== 0) {
         const what = interrupted ? "Interrupted" : "pulumi up failed (see above)";
         say(`\n${what} after ${duration(Date.now() - started)}. What was made is kept: run make up again to go on.`);

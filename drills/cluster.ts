@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runPulumi } from "../commands/run-pulumi";
+import { runPulumi, unattended } from "../commands/run-pulumi";
 import { assess, databaseReasons } from "../commands/status/assessment";
 import { observe, type Observation } from "../commands/status/collect";
 import { probeEtcd } from "../commands/status/etcd";
@@ -13,11 +13,9 @@ import type { Workspace } from "../commands/workspace";
 import { readyServer } from "../components/k3s/cluster-access";
 import type { SshConnection } from "../components/machines/ssh";
 import { askAnyInstance } from "../components/patroni/api";
-import type { EffectiveTimers } from "./bars";
 import { checkout } from "../offline/checkout";
+import type { EffectiveTimers } from "./bars";
 import { assertDrillsAllowed } from "./permission";
-
-const unattended = ["--yes", "--skip-preview", "--suppress-outputs"];
 
 /** An instance and the machine its pod runs on. */
 export interface PlacedInstance {
@@ -244,11 +242,18 @@ export class Cluster {
         return this.pulumi("up", ...unattended, ...args);
     }
 
+    refresh(): Promise<void> {
+        return this.pulumi("refresh", ...unattended);
+    }
+
     /** Runs `pulumi` on the stack and keeps its output, whatever its status is. */
     tryPulumi(...args: string[]): { status: number | null; output: string } {
         const done = spawnSync("pulumi", [...args, "--stack", this.state.stack, "--non-interactive"], {
-            ...{ cwd: checkout, env: this.workspace.environment },
-            ...{ encoding: "utf8", timeout: 900_000, maxBuffer: 2 ** 26 },
+            cwd: checkout,
+            env: this.workspace.environment,
+            encoding: "utf8",
+            timeout: 900_000,
+            maxBuffer: 2 ** 26,
         });
         return { status: done.status, output: `${done.stdout}${done.stderr}` };
     }

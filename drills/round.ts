@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeInstances } from "../commands/status/patroni";
-import { Runner } from "./backup/runner";
+import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
 import type { Fault, PreparedFault } from "./faults/fault";
 import { StealRecord } from "./host-steal";
@@ -151,9 +151,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
 async function backupsAtRest(cluster: Cluster): Promise<void> {
     if (cluster.state.backup === undefined) return;
     await new Runner(cluster)
-        .until("no backup runs", backupLimitSeconds, ({ running, requested, reachable }) => {
-            return reachable === false || (!running && requested.length === 0);
-        })
+        .until("no backup runs", backupLimitSeconds, (status) => status.reachable === false || isAtRest(status))
         .catch(() => undefined);
 }
 

@@ -1,6 +1,6 @@
+import { ask, askJson, type Question } from "../../components/https";
 import { backupRunnerName, ports } from "../../components/naming";
 import type { RunnerStatus } from "../../components/pgbackrest/runner-api";
-import { ask, askJson, type Question } from "../../components/https";
 import type { BackupAccess, StackState } from "./stack-state";
 import type { Tunnel } from "./tunnel";
 

@@ -1,5 +1,5 @@
-import { ports } from "../../components/naming";
 import { askJson } from "../../components/https";
+import { ports } from "../../components/naming";
 import type { StackState } from "./stack-state";
 import type { Tunnel } from "./tunnel";
 

@@ -1,5 +1,5 @@
-import { ports } from "../../components/naming";
 import { ask } from "../../components/https";
+import { ports } from "../../components/naming";
 import type { StackState } from "./stack-state";
 
 export interface ProxyStatus {

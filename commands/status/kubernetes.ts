@@ -1,6 +1,6 @@
 import { parse } from "yaml";
-import { ports } from "../../components/naming";
 import { ask, type Question } from "../../components/https";
+import { ports } from "../../components/naming";
 import type { StackState } from "./stack-state";
 
 interface Kubeconfig {

@@ -1,7 +1,7 @@
 import { docker } from "../../components/docker-cli";
 import { withTimeout } from "../../components/progress";
-import type { Tunnel } from "./tunnel";
 import type { KnownMachine, StackState } from "./stack-state";
+import type { Tunnel } from "./tunnel";
 
 export interface MachineStatus {
     name: string;

@@ -1,6 +1,6 @@
-import type { Member } from "../../components/patroni/api";
-import { ports } from "../../components/naming";
 import { askJson } from "../../components/https";
+import { ports } from "../../components/naming";
+import type { Member } from "../../components/patroni/api";
 import type { StackState } from "./stack-state";
 import type { Tunnel } from "./tunnel";
 

@@ -3,6 +3,9 @@ import { probeBackup, tellRunner } from "../../commands/status/backup";
 import type { RunnerStatus } from "../../components/pgbackrest/runner-api";
 import type { Cluster } from "../cluster";
 
+/** Nothing runs, and nothing is asked for. */
+export const isAtRest = ({ running, requested }: RunnerStatus): boolean => !running && requested.length === 0;
+
 /** The backup runner of a running stack, as drills use it. */
 export class Runner {
     constructor(private readonly cluster: Cluster) {}
@@ -35,18 +38,16 @@ export class Runner {
     }
 
     idle(timeoutSeconds = 600): Promise<RunnerStatus> {
-        const isIdle = (status: RunnerStatus) => !status.running && status.requested.length === 0 && status.reachable;
-        return this.until("the runner is idle", timeoutSeconds, (status) => isIdle(status) === true);
+        const isIdle = (status: RunnerStatus) => isAtRest(status) && status.reachable === true;
+        return this.until("the runner is idle", timeoutSeconds, isIdle);
     }
 
     /** Runs a job to its end and returns what the runner says of it. */
     async run(path: string, timeoutSeconds = 600): Promise<RunnerStatus> {
         const before = (await this.idle(timeoutSeconds)).lastJob?.finishedAt;
         await tellRunner(this.cluster.state, this.cluster.tunnel, path);
-        return this.until(path, timeoutSeconds, (status) => {
-            const isDone = !status.running && status.requested.length === 0;
-            return isDone && status.lastJob?.finishedAt !== before;
-        });
+        const isDone = (status: RunnerStatus) => isAtRest(status) && status.lastJob?.finishedAt !== before;
+        return this.until(path, timeoutSeconds, isDone);
     }
 
     /** Looks at the whole archive now. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeEtcd } from "../../commands/status/etcd";
-import { askJson } from "../../components/https";
 import type { KnownMachine } from "../../commands/status/stack-state";
+import { askJson } from "../../components/https";
 import { ports } from "../../components/naming";
 import type { Cluster, PlacedInstance } from "../cluster";
 

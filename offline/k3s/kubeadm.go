@@ -202,7 +202,7 @@ func (n *node) startCluster(ctx context.Context) error {
 	return err
 }
 
-// prepareServer leaves what the API server's pod mounts.
+// prepareServer leaves what the API server's pod mounts, and what kubeadm changes in its pods.
 func (n *node) prepareServer() error {
 	if err := placeOwnCA(ownTLSDir, pkiDir); err != nil {
 		return err

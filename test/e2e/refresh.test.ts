@@ -16,7 +16,7 @@ describe("pulumi refresh", () => {
         const before = await machinesInState();
         let lost: unknown[] = [];
         const heal = async (): Promise<void> => {
-            await cluster().pulumi("refresh", "--yes", "--skip-preview", "--suppress-outputs");
+            await cluster().refresh();
             const left = await machinesInState();
             lost = before.filter((machine) => !left.includes(machine));
             await cluster().update();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asSuperuser } from "../../drills/backup/pods";
-import { Runner } from "../../drills/backup/runner";
+import { isAtRest, Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { tellRunner } from "../../commands/status/backup";
 import { postmasterKill } from "../../drills/faults/postmaster-kill";
@@ -54,7 +54,7 @@ describe("backups under faults", () => {
         await cluster().waitUntilHealed();
         const done = await runner().until("backups of the new timeline", 400, (status) => {
             const last = status.backups.at(-1);
-            return !status.running && status.requested.length === 0 && last?.timeline === status.archive?.timeline;
+            return isAtRest(status) && last?.timeline === status.archive?.timeline;
         });
         assert.ok(done.backups.length > before || done.backups.length === 10);
         assert.equal(done.backups.at(-1)?.error, false);

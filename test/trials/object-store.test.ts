@@ -91,7 +91,7 @@ exit
             .filter(({ type }) => type.endsWith(":K3sNode"))
             .map(({ outputs }) => outputs["instance"]);
         await docker(["rm", "--force", `postgres-ha-${cluster().state.stack}.${store.access.name}`]);
-        await cluster().pulumi("refresh", "--yes", "--skip-preview", "--suppress-outputs");
+        await cluster().refresh();
         assert.equal(await outputsOf("DockerMachine", "postgres-store-machine"), undefined);
         await heal();
         const now = await outputsOf<typeof store>("ObjectStoreServer", "postgres-store-server");
