@@ -15,9 +15,11 @@ export interface Result extends SuiteCounts {
 
 /** Of a failed check, for the end of the output. */
 const keptLines = 25;
+/** The same of each error that it reported before: the engine prints a long step's progress after its error. */
+const keptErrorLines = 20;
 
 /** Time one test may take, by suite; a test that needs more says so itself. */
-const timeouts = { unit: 30_000, component: 60_000, contract: 180_000, e2e: 900_000, trials: 900_000 };
+const timeouts = { unit: 30_000, component: 60_000, contract: 180_000, e2e: 900_000 };
 
 export type SuiteName = keyof typeof timeouts;
 
@@ -29,8 +31,8 @@ function heading(name: string): void {
 
 interface Ended {
     status: number;
-    /** The last lines that it printed; none on a terminal, where they were seen. */
-    lastLines: string[];
+    /** What it reported as errors, and the last lines that it printed; none on a terminal, where they were seen. */
+    tail: string[];
 }
 
 /** Not on a terminal its output goes through here: a build server shows the end of all only, which shall say why. */
@@ -42,12 +44,11 @@ function run(command: string, args: string[], environment: NodeJS.ProcessEnv = p
         for (const stream of [child.stdout, child.stderr]) {
             stream?.on("data", (chunk: Buffer) => {
                 process.stdout.write(chunk);
-                tail = (tail + chunk.toString()).slice(-20_000);
+                tail = (tail + chunk.toString()).slice(-100_000);
             });
         }
         const end = (status: number): void => {
-            const lines = tail.split("\n").filter((line) => line.trim() !== "");
-            resolve({ status, lastLines: lines.slice(-keptLines) });
+            resolve({ status, tail: tellingLines(tail.split("\n").filter((line) => line.trim() !== "")) });
         };
         child.once("error", (error) => {
             tail += `${command}: ${error.message}\n`;
@@ -55,6 +56,15 @@ function run(command: string, args: string[], environment: NodeJS.ProcessEnv = p
         });
         child.once("close", (code) => end(code ?? 1));
     });
+}
+
+/** Errors with what follows them, then the end; no line twice. */
+export function tellingLines(lines: string[]): string[] {
+    const end = Math.max(0, lines.length - keptLines);
+    const starts = lines.flatMap((line, index) => (/^\s*error: /.test(line) ? [index] : []));
+    const isTold = (index: number): boolean =>
+        index >= end || starts.some((start) => index >= start && index < start + keptErrorLines);
+    return lines.filter((_, index) => isTold(index));
 }
 
 function testFiles(folder: string): string[] {
@@ -109,9 +119,9 @@ export async function runCheck(name: string, commands: string[][], environment?:
     const started = Date.now();
     const failures: string[] = [];
     for (const [command = "", ...args] of commands) {
-        const { status, lastLines } = await run(command, args, { ...process.env, ...environment });
+        const { status, tail } = await run(command, args, { ...process.env, ...environment });
         const spoken = [command, ...args].map((word) => basename(word)).join(" ");
-        if (status !== 0) failures.push([`${spoken}: status ${status}`, ...lastLines].join("\n    "));
+        if (status !== 0) failures.push([`${spoken}: status ${status}`, ...tail].join("\n    "));
     }
     const failed = failures.length > 0 ? 1 : 0;
     return { name, passed: 1 - failed, failed, skipped: 0, failures, durationMs: Date.now() - started };

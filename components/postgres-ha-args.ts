@@ -56,7 +56,7 @@ export interface PostgresArgs {
 export interface HaproxyInputs {
     /** A replica further behind than this gets no reads; with PostgreSQL's units. @default 16MB */
     maximumReplicaLag?: string;
-    /** @default { cpu: "50m", memory: "128Mi" } */
+    /** @default { cpu: "250m", memory: "128Mi" }. Every statement passes it: beside a busy PostgreSQL it must not wait. */
     resources?: Resources;
 }
 
@@ -127,7 +127,7 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
         resources: { cpu: "500m", memory: "1536Mi" },
     },
     // 16 MB: one WAL segment.
-    haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "50m", memory: "128Mi" } },
+    haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "250m", memory: "128Mi" } },
     database: { name: "app", owner: "app" },
     // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/018).
     recovery: { objective: { rto: 16, rpo: 0 } },

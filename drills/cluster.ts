@@ -252,7 +252,8 @@ export class Cluster {
             cwd: checkout,
             env: this.workspace.environment,
             encoding: "utf8",
-            timeout: 900_000,
+            // Longer than an update waits for a cluster by itself.
+            timeout: 1_500_000,
             maxBuffer: 2 ** 26,
         });
         return { status: done.status, output: `${done.stdout}${done.stderr}` };

@@ -146,7 +146,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
 
 /**
  * Every promotion is followed by a backup. Rounds follow one another within seconds, failures do not: the backup of the
- * round before would take its share of the processors in this one. A fault in the middle of a backup is a trial of its own.
+ * round before would take its share of the processors in this one. A fault in the middle of a backup has a test of its own.
  */
 async function backupsAtRest(cluster: Cluster): Promise<void> {
     if (cluster.state.backup === undefined) return;

@@ -14,8 +14,11 @@ export const age = (from: string | null | undefined, now: string): string => {
     return seconds < 172_800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} days ago`;
 };
 
-/** `archived`, `backed up` and `restore-tested`, each with when and what is wrong. Empty in a stack without backups. */
-export function backupLines(status: BackupStatus): string[] {
+/**
+ * `archived`, `backed up` and `restore-tested`, each with when and what is wrong. Empty in a stack without backups.
+ * `unarchived`: what PostgreSQL's own archiver says it failed at last; the repository alone does not show it.
+ */
+export function backupLines(status: BackupStatus, unarchived?: string): string[] {
     if (status === undefined) {
         return [];
     }
@@ -23,19 +26,22 @@ export function backupLines(status: BackupStatus): string[] {
         return [`backups    not known  the runner does not answer: ${status.problem}`];
     }
     return [
-        `archived   ${archived(status)}`,
+        `archived   ${archived(status, unarchived)}`,
         `backed up  ${backedUp(status)}`,
         `restore-tested  ${restoreTested(status)}`,
     ];
 }
 
-function archived(status: RunnerStatus): string {
+function archived(status: RunnerStatus, unarchived?: string): string {
     const { archive, now } = status;
     if (status.reachable === false) {
         return `no  ${status.problem}; last seen ${age(archive?.archivedAt, now)}`;
     }
     if (!archive?.newest) {
         return "no  nothing has been archived yet";
+    }
+    if (unarchived !== undefined) {
+        return `no  PostgreSQL cannot archive ${unarchived} and keeps its WAL: see docs/runbooks/full-wal-volume.md`;
     }
     const isLate = Date.parse(now) - Date.parse(archive.archivedAt ?? "") > archiveAgeSeconds * 1000;
     const behind = (archive.segmentsBehind ?? 0) > 2 ? `, ${archive.segmentsBehind} segments behind` : "";

@@ -28,10 +28,6 @@ interface MaintenanceStatus {
     errors?: string[];
 }
 
-interface Listed {
-    members: { ID: string; name?: string; isLearner?: boolean }[];
-}
-
 interface Alarms {
     alarms?: { memberID: string; alarm: string }[];
 }
@@ -43,32 +39,38 @@ export async function probeEtcd(state: StackState, tunnel: Tunnel, timeoutMs = 4
         const tls = state.etcdAccess;
         return askJson<Answer>({ host, port: ports.etcdClient, path, method: "POST", body, tls, stream, timeoutMs });
     };
-    const fromAny = <Answer>(path: string, body: object): Promise<Answer | undefined> =>
-        Promise.any(state.etcdMembers.map(({ address }) => post<Answer>(address, path, body))).catch(() => undefined);
-    const [listed, alarms, ...statuses] = await Promise.all([
-        fromAny<Listed>("/v3/cluster/member/list", { linearizable: true }),
-        fromAny<Alarms>("/v3/maintenance/alarm", { action: "GET" }),
-        ...state.etcdMembers.map(({ address }) =>
-            post<MaintenanceStatus>(address, "/v3/maintenance/status", {}).catch((error: Error) => error),
-        ),
+    const ofEach = <Answer>(path: string, body: object): Promise<(Answer | Error)[]> =>
+        Promise.all(
+            state.etcdMembers.map(({ address }) => post<Answer>(address, path, body).catch((error: Error) => error)),
+        );
+    const [statuses, reads, alarms] = await Promise.all([
+        ofEach<MaintenanceStatus>("/v3/maintenance/status", {}),
+        ofEach<object>("/v3/cluster/member/list", { linearizable: true }),
+        ofEach<Alarms>("/v3/maintenance/alarm", { action: "GET" }),
     ]);
+    const alarmed = alarms.find((answer): answer is Alarms => !(answer instanceof Error));
     const members = state.etcdMembers.map(({ name }, index) =>
-        describeMember(name, statuses[index] ?? new Error("not asked"), alarms?.alarms ?? []),
+        describeMember(name, statuses[index] ?? new Error("not asked"), alarmed?.alarms ?? [], reads[index]),
     );
-    return { members, quorum: listed !== undefined };
+    return { members, quorum: reads.some((read) => !(read instanceof Error)) };
 }
 
+/** `read`: a linearizable read through this member, in which its leader has a part. */
 export function describeMember(
     name: string,
     status: MaintenanceStatus | Error,
     alarms: NonNullable<Alarms["alarms"]>,
+    read?: object,
 ): EtcdMemberStatus {
     if (status instanceof Error) {
         return { name, healthy: false, leader: false, learner: false, alarms: [], problem: status.message };
     }
     const id = status.header.member_id;
     const hasLeader = (status.leader ?? "0") !== "0";
-    const problem = status.errors?.join("; ") ?? (hasLeader ? undefined : "sees no leader");
+    // A learner may not answer it.
+    const unread =
+        read instanceof Error && !status.isLearner ? `does not reach its leader: ${read.message}` : undefined;
+    const problem = status.errors?.join("; ") ?? (hasLeader ? unread : "sees no leader");
     return {
         name,
         healthy: problem === undefined,

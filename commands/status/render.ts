@@ -34,7 +34,7 @@ export function printStatus(stack: string, seen: Observation, { serving, redunda
         `serving    ${yes(serving)}${serving ? "" : "  no read-write entry takes a write"}`,
         `redundant  ${yes(redundant)}${redundant ? "" : "  a failure now could interrupt service or need a person:"}`,
         ...reasons.map((reason) => `           - ${reason}`),
-        ...backupLines(seen.backup),
+        ...backupLines(seen.backup, seen.writes.find(({ unarchived }) => unarchived)?.unarchived),
     ];
     process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -6,6 +6,8 @@ export interface WriteProbe {
     entry: string;
     accepted: boolean;
     milliseconds?: number;
+    /** WAL that the primary behind this entry could not archive at its last attempt. */
+    unarchived?: string;
     problem?: string;
 }
 
@@ -23,6 +25,9 @@ const createTable = `do $$ begin
     create table if not exists postgres_ha.status_probe (entry text primary key, written timestamptz not null);
 end $$`;
 
+const lastFailure = `select last_failed_wal as unarchived from pg_stat_archiver
+    where last_failed_time > coalesce(last_archived_time, '-infinity')`;
+
 const missing = new Set(["42P01", "3F000"]);
 
 export const probeWrites = (state: StackState): Promise<WriteProbe[]> =>
@@ -39,7 +44,9 @@ async function probeWrite(entry: Entry): Promise<WriteProbe> {
             applicationName: "make status",
         });
         await write(session, name);
-        return { entry: name, accepted: true, milliseconds: Date.now() - begin };
+        const milliseconds = Date.now() - begin;
+        const { rows } = await session.query<{ unarchived: string }>(lastFailure);
+        return { entry: name, accepted: true, milliseconds, ...rows[0] };
     } catch (error) {
         return { entry: name, accepted: false, problem: (error as Error).message };
     } finally {

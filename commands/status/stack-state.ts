@@ -18,6 +18,8 @@ export interface StackOutputs {
     caCertificate: string;
     kubeconfig: string;
     endpoints: { readWrite: string[]; readOnly: string[]; statistics: string[] };
+    /** Missing in a stack without backups. */
+    backup?: { stanza: string; repository: string; passphrase: string; latestRecoverableTime: string };
 }
 
 export interface KnownMachine {

@@ -49,7 +49,9 @@ export async function askAnyInstance<Answer>(
         if (answer.exitCode === 0) {
             return (method === "POST" ? answer.stdout : JSON.parse(answer.stdout)) as Answer;
         }
-        failures.push(`${instance}: ${(answer.stderr || answer.stdout).trim().split("\n").pop()}`);
+        // What Patroni says, then what curl says of it.
+        const said = [answer.stdout, answer.stderr].map((text) => text.trim().split("\n").pop()).filter(Boolean);
+        failures.push(`${instance}: ${said.join(", ")}`);
     }
     throw new Error(`Patroni answers on no instance: ${failures.join("; ")}`);
 }

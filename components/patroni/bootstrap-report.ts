@@ -13,7 +13,7 @@ export interface BootstrapReport {
     at: string;
 }
 
-const file = `${paths.data.slice(0, paths.data.lastIndexOf("/"))}/bootstrap.json`;
+const file = `${paths.socket}/bootstrap.json`;
 
 export async function readReports(
     ssh: SshConnection,

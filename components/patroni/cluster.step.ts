@@ -8,6 +8,7 @@ import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
 import { LostDataWatch, startAnew, startStopped, type Rebirth } from "./rebirth";
 import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
+import { lastWords } from "./last-words";
 import { restartable, restartPending } from "./pending-restarts";
 import { rollOutdated } from "./roll";
 
@@ -123,13 +124,20 @@ async function bringUp(
     });
 }
 
-/** As long as a restore goes on it is waited for; without one the cluster has ten minutes. */
+/**
+ * For giving up, not for speed: with two thirds of the processors taken away a new cluster needs two minutes, and one
+ * that is starved even more has failovers on the way.
+ */
+const givingUpSeconds = 1200;
+
+/** As long as a restore goes on it is waited for; what the members are is told whenever it changes. */
 async function untilWhole(
     ssh: SshConnection,
     inputs: PatroniStateInputs,
     bootstrap: BootstrapWatch | undefined,
 ): Promise<ClusterStatus> {
     let restoring: string | undefined;
+    let told: string | undefined;
     const lostData = inputs.rebirth && new LostDataWatch(ssh, inputs, inputs.rebirth);
     const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
         const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
@@ -137,6 +145,9 @@ async function untilWhole(
         if (found?.serving && found.redundant) {
             return { done: found };
         }
+        const seen = typeof members === "string" ? members : describe(members);
+        if (seen !== told) console.log(`${inputs.cluster}: ${seen}`);
+        told = seen;
         if (bootstrap && !found?.serving) {
             await lostData?.look();
             const before = restoring;
@@ -149,14 +160,18 @@ async function untilWhole(
     };
     for (;;) {
         try {
-            return await waitFor(`cluster ${inputs.cluster}`, 600, look);
+            return await waitFor(`cluster ${inputs.cluster}`, givingUpSeconds, look);
         } catch (error) {
-            if (restoring === undefined || error instanceof BootstrapError) {
-                throw error;
+            if (error instanceof BootstrapError) throw error;
+            if (restoring === undefined) {
+                throw new Error(`${(error as Error).message}\n${await lastWords(ssh, inputs)}`, { cause: error });
             }
         }
     }
 }
+
+const describe = (members: Member[]): string =>
+    members.map(({ name, role, state }) => `${name} ${role} ${state}`).join(", ") || "no instance has joined";
 
 export function summarise(members: Member[], expected: number): ClusterStatus {
     const leaders = members.filter(({ role, state }) => role === "leader" && state === "running");

@@ -102,8 +102,9 @@ const repositoryBootstrap = {
 
 /** Local, not dynamic: archive_mode needs a restart, which the new template brings anyway. */
 const archiving = (stanza: string) => ({
-    archive_mode: "on",
-    archive_command: `pgbackrest --stanza=${stanza} archive-push %p`,
+    // Standbys too keep what the primary has not archived (put-wal).
+    archive_mode: "always",
+    archive_command: `/usr/local/bin/put-wal pgbackrest --stanza=${stanza} archive-push %p`,
     // Bounds what the loss of everything costs.
     archive_timeout: "60s",
 });

@@ -24,10 +24,14 @@ export const backupMounts: Mount[] = [
     { name: "restore", mountPath: backupPaths.request, readOnly: true },
 ];
 
-const stanzaVariable = ({ stanza }: InstanceBackup): Variable => ({ name: "BACKUP_STANZA", value: stanza });
+const repositoryVariables = ({ stanza, store }: InstanceBackup): Variable[] => [
+    { name: "BACKUP_STANZA", value: stanza },
+    { name: "STORE_HOST", value: store.host },
+    { name: "STORE_PORT", value: String(store.port) },
+];
 
 export const backupEnvironment = (backup: InstanceBackup): Variable[] => [
-    stanzaVariable(backup),
+    ...repositoryVariables(backup),
     { name: "INITDB_OPTIONS", value: JSON.stringify(initdbOptions()) },
 ];
 
@@ -47,11 +51,7 @@ export const agentContainer = (
     image: args.image,
     imagePullPolicy: "IfNotPresent",
     command: ["backup-agent"],
-    env: [
-        stanzaVariable(backup),
-        { name: "STORE_HOST", value: backup.store.host },
-        { name: "STORE_PORT", value: String(backup.store.port) },
-    ],
+    env: repositoryVariables(backup),
     ports: [{ name: "pgbackrest", containerPort: ports.pgBackRest }],
     // A backup reads, compresses and encrypts here: block maps and buffers of each process.
     resources: resources({ cpu: "50m", memory: "384Mi" }),

@@ -76,8 +76,19 @@ async function deletePod(ssh: SshConnection, { namespace }: ClusterLocation, nam
     });
 }
 
+/** Patroni answers when it is done: seconds, or half a minute on a host that gets little of its processors. */
+const switchoverSeconds = 60;
+
 /** Hands the primary's role to the synchronous standby, which has every acknowledged write. */
 export async function switchOver(ssh: SshConnection, location: ClusterLocation, leader: string): Promise<void> {
-    const candidate = (await listMembers(ssh, location)).find(({ role }) => role === "sync_standby")?.name;
-    await askAnyInstance<string>(ssh, location, "POST", "/switchover", { leader, candidate });
+    const holding = async (role: string) => (await listMembers(ssh, location)).find((member) => member.role === role);
+    const candidate = (await holding("sync_standby"))?.name;
+    const request = { leader, candidate };
+    try {
+        await askAnyInstance<string>(ssh, location, "POST", "/switchover", request, switchoverSeconds);
+    } catch (error) {
+        // The answer was lost or late, and the others refuse what is done already.
+        const now = await holding("leader").catch(() => undefined);
+        if (now === undefined || now.name === leader) throw error;
+    }
 }

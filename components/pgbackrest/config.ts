@@ -48,8 +48,8 @@ export function renderPgBackRestConfig(input: PgBackRestConfigInput, instance: I
             { ...repository(input), ...general(input), ...(role.kind === "local" ? server(stanza, instance) : {}) },
         ],
         // PostgreSQL waits for the push of each segment: one process gathers them and pushes several at once. No
-        // queue-max: it would drop WAL.
-        ["global:archive-push", { "archive-async": "y" }],
+        // queue-max: it would drop WAL. PostgreSQL asks again by itself; what ends it or rewinds it waits for the answer.
+        ["global:archive-push", { "archive-async": "y", "archive-timeout": 10 }],
         // Fetched one by one: fetching ahead reports false timeouts after a timeline switch (2.55).
         ["global:archive-get", { "archive-async": "n" }],
         ["global:restore", { "process-max": Math.max(2, input.processes) }],
@@ -83,6 +83,8 @@ const general = ({ processes }: PgBackRestConfigInput): Settings => ({
     // A minute of silence per attempt, the default, would hold up a replica's start for minutes.
     "io-timeout": 12,
     "archive-timeout": 60,
+    // `always` is refused by default, for fear of several who archive: put-wal lets only the primary.
+    "archive-mode-check": "n",
     "start-fast": "y",
     delta: "n",
     "backup-standby": "prefer",

@@ -25,3 +25,10 @@ export async function asSuperuser(cluster: Cluster, statements: string, database
     const psql = `exec -i ${name} -c postgresql -- psql --no-psqlrc -qAt -v ON_ERROR_STOP=1 -h /run/postgresql -U postgres -d ${database}`;
     return (await kubectl(cluster, psql, statements)).trim();
 }
+
+/** Ends the present segment of WAL, which has at least one record then, and returns its name. */
+export const switchSegment = (cluster: Cluster): Promise<string> =>
+    asSuperuser(
+        cluster,
+        "select pg_walfile_name(pg_switch_wal()) from pg_logical_emit_message(true, 'test', 'a record');",
+    );

@@ -2,9 +2,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { confirmationToken, type RestoreTarget } from "../../components/pgbackrest/restore";
+import { pulumiOutput } from "../../commands/run-pulumi";
+import { confirmationToken, type RestoreArgs, type RestoreSource } from "../../components/pgbackrest/restore";
 import { checkout } from "../../offline/checkout";
 import type { Cluster } from "../cluster";
+
+/** As it stands in the settings; the keys and the passphrase of `from` are secrets beside it (`setSecret`). */
+export type RestoreRequest = Pick<RestoreArgs, "target" | "generation"> & {
+    from?: Pick<RestoreSource, "stanza" | "repository">;
+};
+
+interface Settings {
+    config: Record<string, unknown> & { "postgres-ha:backup": { repository: Record<string, unknown> } };
+}
 
 /** Settings of the running stack with a restore in them, in a file beside the stack's own. */
 export class RestoreSettings {
@@ -15,17 +25,33 @@ export class RestoreSettings {
         this.file = join(this.folder, `Pulumi.${cluster.state.stack}.yaml`);
     }
 
-    /** Writes the file; with the confirmation unless told otherwise. */
-    ask(target: RestoreTarget, generation: number, confirmed = true): string {
-        const own = parse(readFileSync(join(checkout, `Pulumi.${this.cluster.state.stack}.yaml`), "utf8")) as {
-            config: Record<string, unknown>;
-        };
-        const token = confirmationToken(this.cluster.state.cluster, { target, generation });
-        const restore = { target, generation, ...(confirmed && { confirm: token }) };
-        const config = { ...own.config, "postgres-ha:restore": restore };
-        // Quoted: a moment without quotes comes back rounded to its digits, and the token is for the very text.
-        writeFileSync(this.file, stringify({ ...own, config }, { defaultStringType: "QUOTE_DOUBLE" }));
+    /** Asks for a restore and returns its token, which is in the file unless told otherwise. */
+    ask(restore: RestoreRequest, { path, confirmed = true }: { path?: string; confirmed?: boolean } = {}): string {
+        const source = restore.from && { ...restore.from, passphrase: "" };
+        const token = confirmationToken(this.cluster.state.cluster, { ...restore, from: source });
+        this.write({ "postgres-ha:restore": { ...restore, ...(confirmed && { confirm: token }) } }, path);
         return token;
+    }
+
+    /** Asks for another folder of the repository, and for no restore. */
+    moveRepository(path: string): void {
+        this.write({}, path);
+    }
+
+    private write(further: Record<string, unknown>, path?: string): void {
+        const own = parse(readFileSync(join(checkout, `Pulumi.${this.cluster.state.stack}.yaml`), "utf8")) as Settings;
+        if (path !== undefined) own.config["postgres-ha:backup"].repository["path"] = path;
+        const settings = { ...own, config: { ...own.config, ...further } };
+        // Quoted: a moment without quotes comes back rounded to its digits, and the token is for the very text.
+        writeFileSync(this.file, stringify(settings, { defaultStringType: "QUOTE_DOUBLE" }));
+    }
+
+    /** As a person would: `pulumi config set --secret`, the value on standard input. */
+    async setSecret(key: string, value: string): Promise<void> {
+        const args = ["config", "set", "--secret", key, "--config-file", this.file];
+        if ((await pulumiOutput(this.cluster.workspace, args, value)) === undefined) {
+            throw new Error(`pulumi ${args.join(" ")} failed`);
+        }
     }
 
     /** An update, or a preview, with these settings; its whole output and its status. */

@@ -42,6 +42,11 @@ export class Runner {
         return this.until("the runner is idle", timeoutSeconds, isIdle);
     }
 
+    /** Until the repository has this segment or a later one. */
+    archived(segment: string, timeoutSeconds: number): Promise<RunnerStatus> {
+        return this.until(`segment ${segment}`, timeoutSeconds, ({ archive }) => (archive?.newest ?? "") >= segment);
+    }
+
     /** Runs a job to its end and returns what the runner says of it. */
     async run(path: string, timeoutSeconds = 600): Promise<RunnerStatus> {
         const before = (await this.idle(timeoutSeconds)).lastJob?.finishedAt;

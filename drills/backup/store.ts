@@ -1,5 +1,6 @@
 import { docker } from "../../components/docker-cli";
 import { dockerName, ports } from "../../components/naming";
+import type { ObjectStoreServerInputs } from "../../components/object-store/server.step";
 import { paths, unitName } from "../../components/object-store/config";
 import type { Cluster } from "../cluster";
 
@@ -7,6 +8,8 @@ const fromOutside = `! -i lo -p tcp --dport ${ports.objectStore} -j REJECT --rej
 
 /** The object store that the docker provider makes: what can happen to it. */
 export class Store {
+    /** How others reach it: what a person would write into their settings. */
+    readonly access: { endpoint: string; caCertificate: string; accessKeyId: string; secretAccessKey: string };
     private readonly container: string;
 
     constructor({ state: { stack, resources } }: Cluster) {
@@ -14,8 +17,11 @@ export class Store {
         if (server === undefined) {
             throw new Error("this stack's store is not its own; nothing is done to it");
         }
-        const { access } = server.outputs as { access: { name: string } };
+        const { access, authority, accessKeyId, secretAccessKey } =
+            server.outputs as unknown as ObjectStoreServerInputs;
         this.container = dockerName(stack, access.name);
+        const endpoint = `https://${access.address}:${ports.objectStore}`;
+        this.access = { endpoint, caCertificate: authority, accessKeyId, secretAccessKey };
     }
 
     stop = (): Promise<string> => this.run(`systemctl stop ${unitName}`);
@@ -26,6 +32,18 @@ export class Store {
     refuse = (): Promise<string> => this.run(`iptables -I INPUT ${fromOutside}`);
 
     admit = (): Promise<string> => this.run(`while iptables -D INPUT ${fromOutside} 2>/dev/null; do :; done`);
+
+    /** Nothing in this folder of a bucket can be changed any more, whoever asks. */
+    async protect(folder: string): Promise<void> {
+        const path = `${paths.buckets}/${folder}`;
+        await this.run(`mount --bind ${path} ${path} && mount -o remount,bind,ro ${path}`);
+    }
+
+    /** Undoes `protect`; nothing happens where it was not done. */
+    async release(folder: string): Promise<void> {
+        const path = `${paths.buckets}/${folder}`;
+        await this.run(`while mountpoint -q ${path}; do umount ${path} || exit 1; done`);
+    }
 
     /** Path of an archived segment on the store's disk. */
     async segment(name: string): Promise<string> {

@@ -54,10 +54,9 @@ export function compare(measurements: Measurement[]): Comparison[] {
         const medians = (of: Measurement[], value: (measurement: Measurement) => number) => median(of.map(value));
         const byPart = (of: "cores" | "memory") =>
             Object.fromEntries(
-                Object.keys(haproxy[0]?.[of] ?? {}).map((part) => [
-                    part,
-                    medians(haproxy, (measurement) => measurement[of][part] ?? 0),
-                ]),
+                Object.keys(haproxy[0]?.[of] ?? {})
+                    .sort()
+                    .map((part) => [part, medians(haproxy, (measurement) => measurement[of][part] ?? 0)]),
             );
         return {
             load: first.load,

@@ -109,7 +109,7 @@ describe("the workloads of the dev stack", () => {
             [
                 { requests: { cpu: "100m", memory: "256Mi" }, limits: { memory: "256Mi" } },
                 { requests: { cpu: "200m", memory: "1536Mi" }, limits: { memory: "1536Mi" } },
-                { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "128Mi" } },
+                { requests: { cpu: "250m", memory: "128Mi" }, limits: { memory: "128Mi" } },
             ],
         );
     });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { machineDelete } from "../../drills/faults/machine-delete";
-import { asSuperuser, kubectl } from "../../drills/backup/pods";
+import { asSuperuser, kubectl, switchSegment } from "../../drills/backup/pods";
 import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { Cluster } from "../../drills/cluster";
@@ -15,9 +15,9 @@ describe("loss of all data", () => {
             cluster(),
             `drop table if exists loss_probe; create table loss_probe as select id from generate_series(1, ${count}) id;`,
         );
-        const segment = await asSuperuser(cluster(), "select pg_walfile_name(pg_switch_wal());");
+        const segment = await switchSegment(cluster());
         const runner = new Runner(cluster());
-        await runner.until(`segment ${segment}`, 120, ({ archive }) => (archive?.newest ?? "") >= segment);
+        await runner.archived(segment, 120);
         await runner.idle();
     }
 

@@ -22,7 +22,7 @@ describe("a restore in place", () => {
 
     async function restore(target: RestoreTarget): Promise<void> {
         const begin = Date.now();
-        settings.ask(target, nextGeneration());
+        settings.ask({ target, generation: nextGeneration() });
         const { status, output } = settings.pulumi("up");
         assert.equal(status, 0, output);
         measured("restore in place, until every layer is whole", (Date.now() - begin) / 1000);
@@ -33,7 +33,7 @@ describe("a restore in place", () => {
         this.timeout(300_000);
         await new Runner(cluster()).idle();
         await sql("drop table if exists restore_probe; create table restore_probe (id int);");
-        const token = settings.ask({ latest: true }, nextGeneration(), false);
+        const token = settings.ask({ target: { latest: true }, generation: nextGeneration() }, { confirmed: false });
         const preview = settings.pulumi("preview");
         assert.equal(preview.status, 0, preview.output);
         assert.ok(preview.output.includes(`set restore.confirm to ${token}`), preview.output);
@@ -67,12 +67,21 @@ describe("a restore in place", () => {
         assert.equal(await rows(), "1,2,4");
     });
 
+    it("to a transaction has what it wrote and nothing that was written later", async function () {
+        this.timeout(900_000);
+        await new Runner(cluster()).idle();
+        const xid = await sql("begin; insert into restore_probe values (6); select pg_current_xact_id(); commit;");
+        await sql("insert into restore_probe values (7);");
+        await restore({ xid: xid.trim() });
+        assert.equal(await rows(), "1,2,4,6");
+    });
+
     it("is not made again by a second update with the same generation", async function () {
         this.timeout(300_000);
-        await sql("insert into restore_probe values (6);");
+        await sql("insert into restore_probe values (8);");
         const { status, output } = settings.pulumi("up");
         assert.equal(status, 0, output);
-        assert.equal(await rows(), "1,2,4,6");
+        assert.equal(await rows(), "1,2,4,6,8");
     });
 
     it("is followed by a backup, and archives go on without a gap", async function () {

@@ -121,5 +121,8 @@ describe("reading the members' answers", () => {
         );
         const alone = describeMember("etcd-0", { header: { member_id: "7" }, leader: "0" }, []);
         assert.deepEqual([alone.healthy, alone.problem], [false, "sees no leader"]);
+        const unread = describeMember("etcd-0", status, [], new Error("timed out"));
+        assert.deepEqual([unread.healthy, unread.problem], [false, "does not reach its leader: timed out"]);
+        assert.ok(describeMember("etcd-0", { ...status, isLearner: true }, [], new Error("not for learners")).healthy);
     });
 });

@@ -74,6 +74,11 @@ describe("the backup lines of make status", () => {
         assert.match(lines({ restoreTest }), /restore-tested {2}FAILED 10 s ago: pg_amcheck found damage$/m);
     });
 
+    it("say what PostgreSQL itself cannot archive, whatever the repository looks like", () => {
+        const text = backupLines(status, "0000001500000000000000F7").join("\n");
+        assert.match(text, /archived +no +PostgreSQL cannot archive 0000001500000000000000F7/);
+    });
+
     it("are none in a stack without backups, and one where the runner does not answer", () => {
         assert.deepEqual(backupLines(undefined), []);
         assert.match(backupLines({ silent: true, problem: "timeout" }).join(), /not known .*timeout/);

@@ -169,7 +169,7 @@ describe("patroni.yml of a stack with backups", () => {
         const { archive_mode, archive_command, archive_timeout } = withBackups.postgresql.parameters;
         assert.deepEqual(
             [archive_mode, archive_command, archive_timeout],
-            ["on", "pgbackrest --stanza=orders archive-push %p", "60s"],
+            ["always", "/usr/local/bin/put-wal pgbackrest --stanza=orders archive-push %p", "60s"],
         );
     });
 

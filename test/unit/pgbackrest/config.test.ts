@@ -48,7 +48,10 @@ describe("pgbackrest.conf", () => {
     });
 
     it("pushes WAL asynchronously with a spool on the data volume, and never drops any", () => {
-        assert.deepEqual(sections(base)["global:archive-push"], { "archive-async": "y" });
+        assert.deepEqual(sections(base)["global:archive-push"], {
+            "archive-async": "y",
+            "archive-timeout": "10",
+        });
         assert.equal(sections(base)["global"]?.["spool-path"], "/data/spool");
         assert.ok(!renderPgBackRestConfig(base, instance).includes("queue-max"));
     });

@@ -10,6 +10,7 @@ import {
     utimesSync,
     writeFileSync,
 } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkout } from "../../../offline/checkout";
@@ -21,6 +22,14 @@ const history = "00000002.history";
 
 describe("get-wal, the restore_command of replicas", () => {
     let run = "";
+    // Nobody has to accept: the kernel lets a client connect to what is listened on.
+    const store = createServer();
+    let port = 0;
+    before(async () => {
+        await new Promise<void>((resolve) => store.listen(0, "127.0.0.1", resolve));
+        port = (store.address() as AddressInfo).port;
+    });
+    after(() => void store.close());
     beforeEach(() => {
         run = mkdtempSync(join(tmpdir(), "postgres-ha-get-wal-"));
         // Stands for pgBackRest: says that it was asked, and has what the file "there" names.
@@ -33,7 +42,13 @@ describe("get-wal, the restore_command of replicas", () => {
     const get = (file: string, path = "pg_wal/RECOVERYXLOG"): number | null =>
         spawnSync("bash", [script, file, path], {
             cwd: run,
-            env: { PATH: `${run}:${process.env["PATH"]}`, BACKUP_STANZA: "postgres", GET_WAL_RUN: run },
+            env: {
+                PATH: `${run}:${process.env["PATH"]}`,
+                BACKUP_STANZA: "postgres",
+                STORE_HOST: "127.0.0.1",
+                STORE_PORT: String(port),
+                GET_WAL_RUN: run,
+            },
         }).status;
     const asked = (): string[] =>
         existsSync(join(run, "asked")) ? readFileSync(join(run, "asked"), "utf8").trim().split("\n") : [];
@@ -106,5 +121,20 @@ describe("get-wal, the restore_command of replicas", () => {
         pass(6);
         assert.deepEqual([get(history), get(segment)], [1, 1]);
         assert.deepEqual(asked(), []);
+    });
+
+    it("asks nothing of a store that nobody can connect to, before the agent has found out: once for several questions, and again a little later", () => {
+        archive(history);
+        writeFileSync(join(run, "promoting"), "");
+        const reachable = port;
+        port = 1;
+        assert.equal(get(history), 1);
+        assert.deepEqual(asked(), []);
+        port = reachable;
+        // A promotion asks several times.
+        assert.equal(get(history), 1);
+        const then = Date.now() / 1000 - 4;
+        utimesSync(join(run, "store-silent"), then, then);
+        assert.equal(get(history), 0);
     });
 });

@@ -11,7 +11,7 @@ describe("the backup code of the Patroni image", () => {
             this.skip();
         }
         const stand =
-            "import sys, types; sys.modules['psycopg2'] = types.ModuleType('psycopg2'); sys.dont_write_bytecode = True; ";
+            "import sys, types; sys.modules['psycopg2'] = types.ModuleType('psycopg2'); sys.modules['psycopg2'].Error = Exception; sys.dont_write_bytecode = True; ";
         const run = `import runpy; runpy.run_path(${JSON.stringify(join(__dirname, "image", "test_backup.py"))}, run_name="__main__")`;
         const { status, stderr } = spawnSync("python3", ["-c", stand + run], { encoding: "utf8" });
         assert.equal(status, 0, stderr);

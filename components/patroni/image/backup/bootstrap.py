@@ -15,7 +15,8 @@ from datetime import datetime, timezone
 from . import contents, pgbackrest, restore_request
 
 DATA = os.environ.get("PGDATA_PATH", "/data/pgdata")
-REPORT = os.environ.get("BOOTSTRAP_REPORT", "/data/bootstrap.json")
+# In the pod's memory: what an earlier pod said, of an earlier request, is no news.
+REPORT = os.environ.get("BOOTSTRAP_REPORT", "/run/postgresql/bootstrap.json")
 # As Patroni's own bootstrap in a stack without backups (config.ts hands them over).
 INITDB_OPTIONS = json.loads(os.environ.get("INITDB_OPTIONS", "[]"))
 

@@ -5,6 +5,7 @@ restores the newest one for a test. `expire` runs only here, at the end of each 
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -97,12 +98,13 @@ class Runner:
         self.state.set(archive=archive, latestRecoverableTime=iso(uploaded))
 
     def find_gaps(self, identifier: str) -> list[dict] | None:
-        """None while the history of the cluster's timeline is not in the archive yet."""
+        """None while the history of the cluster's timeline is needed and not in the archive yet."""
         archive = wal_archive.listing(identifier)
         timeline = self.timeline or max([1, *archive.timelines])
         ancestors = wal_archive.history(identifier, timeline) if timeline in archive.timelines or timeline == 1 else []
         starts = [each["archive"]["start"] for each in self.info["backup"]]
-        if timeline != 1 and not ancestors:
+        # In a repository that began later than the timeline its history never arrives, nor is it needed.
+        if timeline != 1 and not ancestors and any(wal_archive.split(start)[0] != timeline for start in starts):
             return None
         return wal_archive.gaps(set(archive.segments), starts, timeline, ancestors, self.newest)
 
@@ -219,6 +221,8 @@ def summary(backup: dict) -> dict:
 
 
 def main() -> int:
+    # The first process of a container ignores what it does not handle. A backup that ends with it is resumed later.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     state = State(pgbackrest.STANZA, os.environ.get("REPOSITORY", ""))
     api.serve(state)
     runner = Runner(state)

@@ -10,7 +10,7 @@ from unittest import mock
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../../components/patroni/image"))
 os.environ["BACKUP_STANZA"] = "orders"
 
-from backup import bootstrap, contents, cron, pgbackrest, plan, runner, set_aside, wal_archive  # noqa: E402
+from backup import agent, bootstrap, contents, cron, pgbackrest, plan, runner, set_aside, wal_archive  # noqa: E402
 
 
 def at(text: str) -> datetime:
@@ -161,6 +161,28 @@ class ConfirmedGaps(unittest.TestCase):
         self.assertEqual(self.watch(None, known=self.GAP), (self.GAP, 0))
 
 
+class GapsWithoutHistory(unittest.TestCase):
+    """The history of the cluster's timeline is not in the archive."""
+
+    def find(self, backup: str, *segments: str, timeline: int = 2) -> list[dict] | None:
+        watcher = runner.Runner.__new__(runner.Runner)
+        watcher.timeline, watcher.newest = timeline, None
+        watcher.info = {"backup": [{"archive": {"start": backup}}]}
+        archive = wal_archive.Archive("17-1", dict.fromkeys(segments, 0.0))
+        with mock.patch.object(runner.wal_archive, "listing", return_value=archive):
+            return watcher.find_gaps("17-1")
+
+    def test_are_not_known_while_a_backup_of_an_earlier_timeline_counts(self):
+        self.assertIsNone(self.find(wal_archive.name(1, 3), wal_archive.name(1, 3), wal_archive.name(2, 5)))
+
+    def test_are_known_on_the_first_timeline_which_has_none(self):
+        self.assertEqual(self.find(wal_archive.name(2, 3), wal_archive.name(1, 2), timeline=1), [])
+
+    def test_are_told_in_a_repository_that_began_later_than_the_timeline(self):
+        gap = {"from": wal_archive.name(2, 4), "to": wal_archive.name(2, 4), "segments": 1}
+        self.assertEqual(self.find(wal_archive.name(2, 3), *(wal_archive.name(2, each) for each in (3, 5))), [gap])
+
+
 class Errors(unittest.TestCase):
     def message(self, text):
         return str(pgbackrest.PgBackRestError("info", text))
@@ -243,6 +265,49 @@ class Decision(unittest.TestCase):
         for own, source in (("backups", "backups"), ("wal-only", "backups"), ("empty", "empty")):
             with self.assertRaises(bootstrap.Refused):
                 self.decide(holding(own), request, holding(source))
+
+
+class StandbysMark(unittest.TestCase):
+    """How far a standby need not keep WAL for the archive: what put-wal reads."""
+
+    SEGMENT = "000000020000000000000005"
+
+    def keep(self, standby: bool, known: bool, free: int) -> tuple[str | None, list[str]]:
+        """The mark, and what the database was asked."""
+        with tempfile.TemporaryDirectory() as folder:
+            cursor = mock.MagicMock()
+            cursor.fetchone.side_effect = [(standby, known), (self.SEGMENT,)]
+            connection = mock.MagicMock()
+            connection.cursor.return_value.__enter__.return_value = cursor
+            volume = mock.Mock(f_blocks=100, f_bavail=free)
+            path = f"{folder}/archived"
+            with (
+                mock.patch.object(agent, "ARCHIVED", path),
+                mock.patch.object(agent.psycopg2, "connect", return_value=connection, create=True),
+                mock.patch.object(agent.os, "statvfs", return_value=volume),
+            ):
+                agent.keep_rows()
+            connection.close.assert_called_once()
+            asked = [call.args[0] for call in cursor.execute.call_args_list[1:]]
+            if not os.path.exists(path):
+                return None, asked
+            with open(path, encoding="utf8") as file:
+                return file.read(), asked
+
+    def test_is_what_the_primary_has_archived(self):
+        self.assertEqual(self.keep(standby=True, known=True, free=50)[0], f"{self.SEGMENT}\n")
+
+    def test_is_everything_when_the_volume_is_nearly_full(self):
+        self.assertEqual(self.keep(standby=True, known=True, free=9)[0], "F" * 24 + "\n")
+
+    def test_is_none_before_the_primary_has_said_anything(self):
+        self.assertEqual(self.keep(standby=True, known=False, free=50), (None, []))
+
+    def test_is_advanced_by_the_primary(self):
+        self.assertEqual(self.keep(standby=False, known=True, free=50), (None, [agent.ADVANCE]))
+
+    def test_begins_in_a_new_database(self):
+        self.assertEqual(self.keep(standby=False, known=False, free=50), (None, [agent.ROWS, agent.ADVANCE]))
 
 
 class SetAside(unittest.TestCase):

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { inContainer } from "../../drills/backup/pods";
 import type { Cluster } from "../../drills/cluster";
 import { healsItself, type Fault } from "../../drills/faults/fault";
 import { streamsCutThenKill } from "../../drills/faults/streams-cut";
+import { switchover } from "../../drills/faults/switchovers";
 import { brokenPromises } from "../../drills/judgement";
 import { anySession, forgetRound } from "../../drills/ledger/table";
 import { runRound, type RoundResult } from "../../drills/round";
-import { useCluster } from "../e2e/support";
+import { useCluster } from "./support";
 
 /** A round in which nothing is broken but what the test plants. */
 const nothing: Fault = {
@@ -72,6 +74,28 @@ describe("drills", () => {
         assert.equal(result.violations.filter(({ kind }) => kind === "lost").length, 1);
         assert.ok(kinds(result).includes("torn"), JSON.stringify(kinds(result)));
         assert.notDeepEqual(brokenPromises(nothing, result), []);
+    });
+
+    it("find a second instance that accepts writes, because a person promoted it", async function () {
+        this.timeout(600_000);
+        const promotedByHand: Fault = {
+            ...nothing,
+            name: "promoted-by-hand",
+            async prepare(on) {
+                const { name } = await on.asynchronousReplica();
+                const promote = `psql --host /run/postgresql --username postgres --command "select pg_promote()"`;
+                return {
+                    target: name,
+                    inject: async () => void (await inContainer(on, name, "postgresql", promote)),
+                    heal: healsItself,
+                };
+            },
+        };
+        const result = await runRound(cluster(), promotedByHand);
+        assert.ok(result.twoPrimaries.length > 0, "the sampler saw one primary only");
+        assert.notDeepEqual(brokenPromises(promotedByHand, result), []);
+        // Its timeline is in the archive: a restore to the newest one shall find the cluster's own.
+        assert.deepEqual(brokenPromises(switchover, await runRound(cluster(), switchover)), []);
     });
 
     it("find what asynchronous replication loses, under the fault that loses nothing with the stack's own", async function () {

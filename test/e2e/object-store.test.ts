@@ -8,7 +8,7 @@ import { unitName } from "../../components/object-store/config";
 import { isServing } from "../../components/object-store/serving";
 import { repositoryOptions, type KnownRepository } from "../../components/pgbackrest/repository-options";
 import { explainProbe, renderProbe } from "../../components/pgbackrest/repository-probe";
-import { measured, useCluster } from "../e2e/support";
+import { measured, useCluster } from "./support";
 
 const object = `postgres-ha-e2e/${process.pid}`;
 
