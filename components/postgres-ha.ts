@@ -76,7 +76,8 @@ export class PostgresHA extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        const pgBackRest = createPgBackRest(name, input, backup.repository, database, this);
+        const usesBackups = { ...backup, image: images.references.patroni, context: database, servers };
+        const pgBackRest = createPgBackRest(name, input, { ...usesBackups, machines }, this);
         const patroni = new PatroniCluster(
             `${name}-patroni`,
             {
@@ -130,12 +131,7 @@ export class PostgresHA extends pulumi.ComponentResource {
         this.caCertificate = patroni.serverAuthority;
         this.kubeconfig = k3s.kubeconfig;
         this.status = state.status;
-        this.backup = createBackupRunner(
-            name,
-            input,
-            { ...backup, pgBackRest, patroni, image: images.references.patroni, context: database, servers, state },
-            this,
-        );
+        this.backup = createBackupRunner(name, input, { ...usesBackups, pgBackRest, patroni, state }, this);
         this.registerOutputs({ endpoints: this.endpoints, status: this.status });
     }
 }

@@ -106,7 +106,11 @@ async function archiveTheRest(ssh: SshConnection, location: ClusterLocation): Pr
     const psql = `exec -i ${primary} -c postgresql -- psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
     const sql = (statement: string) =>
         kubectl(ssh, `-n ${location.namespace} ${psql}`, { stdin: statement, allowFailure: true });
-    const { stdout } = await sql("select pg_walfile_name(pg_switch_wal());");
+    // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
+    const { stdout } = await sql(
+        "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
+            "select pg_walfile_name(pg_switch_wal());",
+    );
     const segment = stdout.trim();
     await waitFor(`segment ${segment}`, 60, async () => {
         const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");

@@ -7,7 +7,7 @@ import type { NormalisedArgs } from "../postgres-ha-args";
 import type { WorkloadContext } from "../workload";
 import { BackupRunner, describeRepository } from "./backup-runner";
 import { BackupState } from "./backup-state";
-import { PgBackRest } from "./pgbackrest";
+import { PgBackRest, type PgBackRestArgs } from "./pgbackrest";
 import type { Repository } from "./repository";
 
 export interface BackupOutput {
@@ -20,12 +20,15 @@ export interface BackupOutput {
     latestRecoverableTime: pulumi.Output<string>;
 }
 
+export interface PgBackRestParts extends Pick<PgBackRestArgs, "context" | "image" | "machines" | "servers"> {
+    repository?: Repository;
+}
+
 /** What the instances need before they start; undefined in a stack without backups. */
 export function createPgBackRest(
     name: string,
     { cluster, backup, restore, postgres }: NormalisedArgs,
-    repository: Repository | undefined,
-    context: WorkloadContext,
+    { repository, ...parts }: PgBackRestParts,
     parent: pulumi.Resource,
 ): PgBackRest | undefined {
     if (!backup || !repository) {
@@ -34,7 +37,7 @@ export function createPgBackRest(
     const instances = Array.from({ length: postgres.instances }, (_, index) => instanceName(cluster, index));
     return new PgBackRest(
         `${name}-pgbackrest`,
-        { context, cluster, backup, repository, restore, instances },
+        { ...parts, cluster, backup, repository, restore, instances },
         { parent },
     );
 }

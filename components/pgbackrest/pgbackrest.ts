@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import type { Machine } from "../machines/machine";
 import { backupRunnerName, ports } from "../naming";
 import { paths } from "../patroni/config";
 import { inCluster, metadataOf, type WorkloadContext } from "../workload";
@@ -10,6 +11,7 @@ import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestC
 import type { Repository } from "./repository";
 import { existingRepository, normaliseRepository } from "./repository-args";
 import { restoreRequest, type RestoreArgs } from "./restore";
+import { RestoreCheck } from "./restore-check";
 
 export interface PgBackRestArgs {
     context: WorkloadContext;
@@ -19,6 +21,10 @@ export interface PgBackRestArgs {
     /** Names of the instances; the runner reaches them by these. */
     instances: string[];
     restore?: RestoreArgs;
+    /** Image that holds pgBackRest, present on the machines. */
+    image: string;
+    machines: Machine[];
+    servers: Machine[];
 }
 
 /** What the instances' pods need of the repository. */
@@ -51,15 +57,18 @@ export class PgBackRest extends pulumi.ComponentResource {
         const { instance, runner, runnerCertificate } = createTls(name, args, this, object);
         this.runnerCertificate = runnerCertificate;
         const { repository } = args;
+        const files = instanceFiles(args, this.passphrase);
+        const allowed = { ...object, dependsOn: createRestoreCheck(name, args, files, object) };
         this.instance = {
             stanza: this.stanza,
-            config: createConfig(`${name}-settings`, "pgbackrest", args, this.passphrase, object),
+            config: createConfig(`${name}-settings`, "pgbackrest", args, files, allowed),
             tls: instance,
-            request: createRequest(name, args, object),
+            request: createRequest(name, args, allowed),
             store: { host: repository.host, port: repository.port },
         };
+        const runnerSettings = runnerFiles(args, this.passphrase);
         this.runner = {
-            config: createConfig(`${name}-runner-settings`, "backup-runner", args, this.passphrase, object, true),
+            config: createConfig(`${name}-runner-settings`, "backup-runner", args, runnerSettings, allowed),
             tls: runner,
         };
         this.registerOutputs({ stanza: this.stanza });
@@ -77,29 +86,60 @@ function createPassphrase(name: string, backup: NormalisedBackup, parent: pulumi
     );
 }
 
+type Files = Record<string, pulumi.Input<string>>;
+
 /** One name, changed in place: pgBackRest reads it at every call, so that new keys need no restart. */
-function createConfig(
+const createConfig = (
     name: string,
     suffix: string,
     args: PgBackRestArgs,
-    passphrase: pulumi.Output<string>,
+    stringData: Files,
     object: pulumi.CustomResourceOptions,
-    forRunner = false,
-): kubernetes.core.v1.Secret {
-    const { repository, cluster, instances } = args;
-    const own = { repository, passphrase, stanza: cluster, caFile: "ca.crt" };
-    const source = forRunner ? undefined : sourceOf(args);
-    const stringData = {
+): kubernetes.core.v1.Secret =>
+    new kubernetes.core.v1.Secret(name, { metadata: metadata(args, `${args.cluster}-${suffix}`), stringData }, object);
+
+const ownAccess = ({ repository, cluster }: PgBackRestArgs, passphrase: pulumi.Input<string>): Access => ({
+    ...{ repository, passphrase, stanza: cluster, caFile: "ca.crt" },
+});
+
+function instanceFiles(args: PgBackRestArgs, passphrase: pulumi.Input<string>): Files {
+    const own = ownAccess(args, passphrase);
+    const source = sourceOf(args);
+    return {
         "pgbackrest.conf": render(args, own, { kind: "local" }),
         ...authority(own),
-        ...(forRunner ? { "runner.conf": render(args, own, { kind: "runner", instances }) } : {}),
         ...(source ? { "source.conf": render(args, source, { kind: "local" }), ...authority(source) } : {}),
     };
-    return new kubernetes.core.v1.Secret(
-        name,
-        { metadata: metadata(args, `${cluster}-${suffix}`), stringData },
-        object,
-    );
+}
+
+function runnerFiles(args: PgBackRestArgs, passphrase: pulumi.Input<string>): Files {
+    const own = ownAccess(args, passphrase);
+    return {
+        "pgbackrest.conf": render(args, own, { kind: "local" }),
+        ...authority(own),
+        "runner.conf": render(args, own, { kind: "runner", instances: args.instances }),
+    };
+}
+
+/** Nothing to wait for where no restore is asked for. */
+function createRestoreCheck(
+    name: string,
+    { restore, cluster, context, instances, image, machines, servers }: PgBackRestArgs,
+    files: Files,
+    { parent }: pulumi.CustomResourceOptions,
+): pulumi.Resource[] {
+    if (!restore) {
+        return [];
+    }
+    const request = restoreRequest(restore);
+    const { namespace } = context;
+    return [
+        new RestoreCheck(
+            `${name}-restore-check`,
+            { cluster, namespace, instances, request, files, image, machines, servers },
+            { parent, deletedWith: context.cluster },
+        ),
+    ];
 }
 
 interface Access {

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { MachineAccess } from "../machines/machine";
-import { RemoteError, withSsh } from "../machines/ssh";
+import { RemoteError } from "../machines/ssh";
 import { step } from "../progress";
 import { changedInputs, type StepProvider } from "../step";
 import type { KnownRepository } from "./repository-options";
 import { explainProbe, renderProbe } from "./repository-probe";
+import { runInImage } from "./run-in-image";
 
 export interface RepositoryCheckInputs {
     repository: KnownRepository;
@@ -52,13 +53,11 @@ class ProbeError extends RemoteError {}
 /** A machine that does not answer is for other steps to complain about: another one tells the same. */
 async function probe(machine: MachineAccess, repository: KnownRepository, image: string): Promise<"passed" | Error> {
     const id = `postgres-ha-probe-${randomBytes(6).toString("hex")}`;
-    const probe = `/usr/bin/timeout --kill-after 5 ${limitSeconds} /bin/bash`;
-    const command = `k3s ctr --namespace k8s.io run --rm --net-host ${image} ${id} ${probe}`;
     try {
-        const script = renderProbe(repository, id);
-        const { stdout, stderr, exitCode } = await withSsh(machine, (ssh) =>
-            ssh.run(command, { stdin: script, allowFailure: true, timeoutSeconds: limitSeconds + 30 }),
-        );
+        const { stdout, stderr, exitCode } = await runInImage(machine, {
+            ...{ image, id, limitSeconds },
+            script: renderProbe(repository, id),
+        });
         const output = stdout.trim();
         if (output === "passed") {
             return "passed";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { types } from "@pulumi/kubernetes";
 import type { Recorded } from "./mocks";
-import { deployPostgres, devArguments, devStack, find } from "./stack";
+import { ancestors, deployPostgres, devArguments, devStack, find } from "./stack";
 
 describe("the backup runner of the dev stack", () => {
     let resources: Recorded[];
@@ -76,5 +76,28 @@ describe("a stack that was asked for a restore", () => {
             restore: { target: { latest: true }, generation: 1 },
         });
         assert.deepEqual(set(resources), set((await devStack()).resources));
+    });
+
+    it("asks the repository first, with what the instances will read: nothing is written down before", async () => {
+        const { resources } = await deployPostgres({
+            ...devArguments(),
+            restore: { target: { latest: true }, generation: 1 },
+        });
+        const check = find(resources, "RestoreCheck", "postgres-pgbackrest-restore-check");
+        const settings = find(resources, "Secret", "postgres-pgbackrest-settings");
+        assert.deepEqual(check.inputs["files"], settings.inputs["stringData"]);
+        assert.ok(check.additionalSecretOutputs.includes("files"));
+        const written = ["Secret postgres-pgbackrest-settings", "Secret postgres-pgbackrest-runner-settings"];
+        for (const each of [...written, "ConfigMap postgres-pgbackrest-restore"]) {
+            const [type = "", name = ""] = each.split(" ");
+            const before = ancestors(resources, find(resources, type, name));
+            assert.ok(before.has("RestoreCheck postgres-pgbackrest-restore-check"), each);
+        }
+        assert.ok(ancestors(resources, check).has("RepositoryCheck postgres-repository-check"));
+    });
+
+    it("is not asked about where nothing is to be restored", async () => {
+        const { resources } = await devStack();
+        assert.ok(!resources.some(({ type }) => type.endsWith("RestoreCheck")));
     });
 });

@@ -4,22 +4,9 @@ import type { PostgresHAArgs } from "../../components/postgres-ha-args";
 import { toArguments } from "../../stacks/config";
 import { leaks } from "./leaks";
 import { answerFor, type Recorded } from "./mocks";
-import { deployPostgres, devArguments, devStack, find, kind } from "./stack";
+import { ancestors, deployPostgres, devArguments, devStack, find } from "./stack";
 
 const names = (resources: Recorded[]): string[] => resources.map(({ name }) => name);
-
-/** Everything a resource waits for, at any distance. */
-function ancestors(resources: Recorded[], resource: Recorded): Set<string> {
-    const seen = new Set<string>();
-    const visit = ({ dependencies }: Recorded): void => {
-        for (const urn of dependencies.filter((each) => !seen.has(each))) {
-            seen.add(urn);
-            resources.filter((each) => each.urn === urn).forEach(visit);
-        }
-    };
-    visit(resource);
-    return new Set(resources.filter(({ urn }) => seen.has(urn)).map((each) => `${kind(each)} ${each.name}`));
-}
 
 describe("the object store of the dev stack", () => {
     let resources: Recorded[];

@@ -35,6 +35,19 @@ export function find(resources: Recorded[], wantedKind: string, name: string): R
     return found[0];
 }
 
+/** Everything a resource waits for, at any distance. */
+export function ancestors(resources: Recorded[], resource: Recorded): Set<string> {
+    const seen = new Set<string>();
+    const visit = ({ dependencies }: Recorded): void => {
+        for (const urn of dependencies.filter((each) => !seen.has(each))) {
+            seen.add(urn);
+            resources.filter((each) => each.urn === urn).forEach(visit);
+        }
+    };
+    visit(resource);
+    return new Set(resources.filter(({ urn }) => seen.has(urn)).map((each) => `${kind(each)} ${each.name}`));
+}
+
 /** Kubernetes objects, but not the provider. */
 export const objects = (resources: Recorded[]): Recorded[] =>
     resources.filter(({ type }) => type.startsWith("kubernetes:"));

@@ -6,6 +6,7 @@ import { healsItself, type Fault } from "../../drills/faults/fault";
 import { streamsCutThenKill } from "../../drills/faults/streams-cut";
 import { switchover } from "../../drills/faults/switchovers";
 import { brokenPromises } from "../../drills/judgement";
+import { processes, signal } from "../../drills/machine/processes";
 import { anySession, forgetRound } from "../../drills/ledger/table";
 import { runRound, type RoundResult } from "../../drills/round";
 import { useCluster } from "./support";
@@ -82,12 +83,17 @@ describe("drills", () => {
             ...nothing,
             name: "promoted-by-hand",
             async prepare(on) {
-                const { name } = await on.asynchronousReplica();
+                const { name, ssh } = await on.machineOf(await on.asynchronousReplica());
+                const patroni = await processes(ssh, "patroni");
                 const promote = `psql --host /run/postgresql --username postgres --command "select pg_promote()"`;
                 return {
                     target: name,
-                    inject: async () => void (await inContainer(on, name, "postgresql", promote)),
-                    heal: healsItself,
+                    async inject() {
+                        // Its next loop would demote the instance: sooner than the sampler looks, at times.
+                        await signal(ssh, "STOP", patroni);
+                        await inContainer(on, name, "postgresql", promote);
+                    },
+                    heal: () => signal(ssh, "CONT", patroni),
                 };
             },
         };

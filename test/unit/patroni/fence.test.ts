@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttps, type Server as HttpsServer } from "node:https";
 import { createServer, type Server, type Socket } from "node:net";
@@ -109,8 +110,11 @@ describe("the fence of an instance", function () {
         });
         await until(200);
     });
-    afterEach(() => {
+    afterEach(async () => {
+        // It writes into the directory that is removed next.
+        const ended = once(fence, "exit");
         fence.kill("SIGKILL");
+        await ended;
         for (const socket of sockets) socket.destroy();
         postgresql.close();
         patroni.closeAllConnections();

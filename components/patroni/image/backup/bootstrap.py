@@ -36,6 +36,8 @@ def say(phase: str, message: str) -> None:
 # Longer than a back-off of Kubernetes would be: what was mended meanwhile is taken up soon.
 PATIENCE_SECONDS = float(os.environ.get("BOOTSTRAP_PATIENCE", "300"))
 RETRY_SECONDS = 10
+# The WAL of the way to the target lies beside the data.
+SPACE_FACTOR = 1.1
 
 
 def main() -> int:
@@ -69,31 +71,40 @@ def decide() -> None:
 
 
 def restore_requested(request: dict, own: contents.Contents) -> None:
+    backups_for(request, own)
+    if not request.get("source"):
+        restore(request["options"])
+        return
+    restore(request["options"], config=pgbackrest.SOURCE, stanza=request["source"]["stanza"])
+    describe_stanza(own)
+
+
+def backups_for(request: dict, own: contents.Contents) -> list[dict]:
+    """Those the request can begin with. Refuses one that nothing could come of."""
     if not request.get("source"):
         if own.kind != "backups":
             raise Refused(
                 "`restore` asks for a restore, but this stack's repository holds no backup; name the repository to "
                 "restore in `restore.from`, or remove `restore`"
             )
-        restore(request["options"])
-        return
+        return own.backups
     if own.kind not in ("empty", "description-only"):
         raise Refused(
             "`restore.from` would write another database among this stack's own backups; choose another "
             "`backup.repository.path` for the clone"
         )
     stanza = request["source"]["stanza"]
-    if contents.look(pgbackrest.SOURCE, stanza).kind != "backups":
+    source = contents.look(pgbackrest.SOURCE, stanza)
+    if source.kind != "backups":
         raise Refused(f"the repository of `restore.from` holds no backup of stanza {stanza}")
-    restore(request["options"], config=pgbackrest.SOURCE, stanza=stanza)
-    describe_stanza(own)
+    return source.backups
 
 
 def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None = None) -> None:
     newest = pgbackrest.info(config, stanza)["backup"][-1]
     size = newest["info"]["size"]
     free = shutil.disk_usage(os.path.dirname(DATA)).free
-    if free < size * 1.1:
+    if free < size * SPACE_FACTOR:
         raise Refused(
             f"a restore needs {size // 2**20} MiB, {free // 2**20} MiB are free on the data volume; an earlier data "
             f"directory may lie there: see docs/runbooks/restore-in-place.md"

@@ -10,7 +10,18 @@ from unittest import mock
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../../components/patroni/image"))
 os.environ["BACKUP_STANZA"] = "orders"
 
-from backup import agent, bootstrap, contents, cron, pgbackrest, plan, runner, set_aside, wal_archive  # noqa: E402
+from backup import (  # noqa: E402
+    agent,
+    bootstrap,
+    contents,
+    cron,
+    pgbackrest,
+    plan,
+    restore_check,
+    runner,
+    set_aside,
+    wal_archive,
+)
 
 
 def at(text: str) -> datetime:
@@ -265,6 +276,54 @@ class Decision(unittest.TestCase):
         for own, source in (("backups", "backups"), ("wal-only", "backups"), ("empty", "empty")):
             with self.assertRaises(bootstrap.Refused):
                 self.decide(holding(own), request, holding(source))
+
+
+class RestoreCheck(unittest.TestCase):
+    """What is refused while the database still runs."""
+
+    NOW = at("2026-11-18 12:00")
+
+    def ask(self, options, own=None, generation=2, source=None):
+        backups = [
+            {"label": label, "info": {"size": 100}, "timestamp": {"stop": at(stop).timestamp()}, "lsn": {"stop": lsn}}
+            for label, stop, lsn in (("A", "2026-11-17 12:00", "0/FF000000"), ("B", "2026-11-18 11:00", "1/5000000"))
+        ]
+        found = contents.Contents(backups, True, True, 1)
+        request = {"generation": generation, "options": options, **({"source": {"stanza": "other"}} if source else {})}
+        looks = {pgbackrest.OWN: own or found, pgbackrest.SOURCE: source}
+        with (
+            mock.patch.object(contents, "look", lambda config=pgbackrest.OWN, stanza=None: looks[config]),
+            mock.patch.object(restore_check.restore_request, "read", lambda: request),
+        ):
+            return restore_check.needed_bytes(self.NOW)
+
+    def refused(self, pattern, *arguments, **more):
+        with self.assertRaisesRegex(bootstrap.Refused, pattern):
+            self.ask(*arguments, **more)
+
+    def test_says_how_much_room_it_takes(self):
+        self.assertEqual(self.ask(["--type=default"]), 110)
+
+    def test_asks_nothing_of_one_that_was_carried_out(self):
+        self.assertEqual(self.ask(["--type=time", "--target=2030-01-01 00:00:00+00:00"], generation=1), 0)
+
+    def test_refuses_what_the_bootstrap_would(self):
+        self.refused("own backups", ["--type=default"], source=holding("backups"))
+        self.refused("no backup of stanza", ["--type=default"], own=holding("empty"), source=holding("empty"))
+        self.refused("holds no backup", ["--type=default"], own=holding("empty"))
+
+    def test_refuses_a_time_out_of_reach(self):
+        self.assertEqual(self.ask(["--type=time", "--target=2026-11-17 12:00:01+00:00"]), 110)
+        self.refused("too early", ["--type=time", "--target=2026-11-17 13:00:00+01:00"])
+        self.refused("future", ["--type=time", "--target=2026-11-18 12:00:01+00:00"])
+
+    def test_refuses_a_place_before_the_backup_it_begins_with(self):
+        self.assertEqual(self.ask(["--type=lsn", "--target=1/0"]), 110)
+        self.refused("too early", ["--type=lsn", "--target=0/FE000000"])
+        self.refused("too early", ["--type=lsn", "--target=1/0", "--set=B"])
+
+    def test_refuses_a_backup_that_is_not_there(self):
+        self.refused("it holds A, B", ["--type=default", "--set=C"])
 
 
 class StandbysMark(unittest.TestCase):
