@@ -18,6 +18,7 @@ import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
+import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
 import { chosenPatches } from "./lab/variant";
 
 const scenarios: Scenario[] = [
@@ -29,7 +30,11 @@ const scenarios: Scenario[] = [
     leaseRevoked,
     keysWiped,
     etcdDown,
+    twoFrozen,
 ];
+
+/** Of settings that the stack does not have: they lose rows, and are played only when named. */
+const planted: Scenario[] = [twoFrozenQuorum];
 
 const { values: options } = parseArgs({
     options: {
@@ -42,9 +47,9 @@ const { values: options } = parseArgs({
 
 function chosenScenarios(): Scenario[] {
     return (options.scenario ?? scenarios.map(({ name }) => name)).map((name) => {
-        const found = scenarios.find((scenario) => scenario.name === name);
+        const found = [...scenarios, ...planted].find((scenario) => scenario.name === name);
         if (found === undefined) {
-            const names = scenarios.map((scenario) => scenario.name).join(", ");
+            const names = [...scenarios, ...planted].map((scenario) => scenario.name).join(", ");
             throw new ToolchainError(`There is no scenario ${name}.`, `Choose of: ${names}.`);
         }
         return found;

@@ -1,7 +1,7 @@
 import { waitFor } from "../../components/progress";
 import { LabContainer } from "./container";
 import { endpoints, prefix, readEtcd, type EtcdView } from "./etcd-view";
-import { memberConfig, timers, type Parameters } from "./member-config";
+import { memberConfig, timers, type Different } from "./member-config";
 
 const numbers = [1, 2, 3];
 
@@ -21,7 +21,7 @@ export interface Roles {
 export class Lab {
     private constructor(readonly container: LabContainer) {}
 
-    static async start(patches: string[], parameters: Parameters = {}): Promise<Lab> {
+    static async start(patches: string[], different: Different = {}): Promise<Lab> {
         const lab = new Lab(await LabContainer.start());
         try {
             const applied = patches.map((number) => `patch --strip 1 < /lab/patches/${number}-*.patch`);
@@ -34,7 +34,7 @@ export class Lab {
             };
             await lab.container.run("for number in 1 2 3; do lab-member etcd $number; done", { environment });
             for (const number of numbers) {
-                await lab.container.run(`lab-member patroni ${number}`, { stdin: memberConfig(number, parameters) });
+                await lab.container.run(`lab-member patroni ${number}`, { stdin: memberConfig(number, different) });
             }
             await lab.whole();
             await lab.sql("create table ledger (id uuid primary key)");
@@ -124,6 +124,12 @@ export class Lab {
         await this.container.run(`timeout 300 lab-write ${rows} ${addresses}`);
     }
 
+    /** As many rows as these members acknowledge in that time. */
+    async writeFor(seconds: number, hosts: number[]): Promise<void> {
+        const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
+        await this.container.run(`timeout ${seconds} lab-write 100000 ${addresses} || true`);
+    }
+
     /** Acknowledged rows that are not there. What was lost once is not counted again. */
     async takeLost(): Promise<{ acknowledged: number; lost: number }> {
         const acknowledged = (await this.container.run("cat /lab/data/acknowledged")).split("\n");
@@ -190,7 +196,7 @@ function isWhole({ leader, sync, members }: EtcdView): boolean {
         primary[0] === leader &&
         sync?.leader === leader &&
         replicas.length === numbers.length - 1 &&
-        replicas.some(([name]) => name === sync?.sync_standby) &&
+        replicas.some(([name]) => sync?.sync_standby?.split(",").includes(name)) &&
         replicas.every(([, member]) => member.replication_state === "streaming") &&
         new Set(all.map(([, { timeline }]) => timeline)).size === 1
     );

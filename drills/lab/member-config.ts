@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { dynamicConfig } from "../../components/patroni/dynamic-config";
+import { dynamicConfig, type DynamicConfig } from "../../components/patroni/dynamic-config";
 import { deriveTimers } from "../../components/recovery";
 import { versions } from "../../components/versions";
 import { prefix } from "./etcd-view";
@@ -10,11 +10,18 @@ export const timers = deriveTimers({ rto: 13, rpo: 0 });
 /** Parameters of PostgreSQL that a scenario changes. */
 export type Parameters = Record<string, string>;
 
+/** What a scenario has different from the stack. */
+export interface Different {
+    parameters?: Parameters;
+    /** A planted mistake in Patroni's dynamic configuration. */
+    dynamicConfig?: DynamicConfig;
+}
+
 /** patroni.yml of member 1, 2 or 3: the stack's dynamic configuration, without certificates and passwords. */
-export function memberConfig(number: number, parameters: Parameters): string {
+export function memberConfig(number: number, { parameters = {}, dynamicConfig: changed }: Different): string {
     const address = `127.0.0.${number}`;
     const data = `/lab/data/patroni-${number}`;
-    const dynamic = dynamicConfig({
+    const asInTheStack = dynamicConfig({
         timers,
         synchronousStandbyCount: 1,
         maxConnections: 40,
@@ -29,7 +36,7 @@ export function memberConfig(number: number, parameters: Parameters): string {
         restapi: { listen: `${address}:8008`, connect_address: `${address}:8008` },
         etcd3: { hosts: [1, 2, 3].map((member) => `127.0.0.${member}:2379`) },
         bootstrap: {
-            dcs: dynamic,
+            dcs: { ...asInTheStack, ...changed },
             initdb: [{ encoding: "UTF8" }, { "locale-provider": "builtin" }, { locale: "C.UTF-8" }],
         },
         postgresql: {

@@ -14,7 +14,7 @@ export interface LabRound extends Outcome {
 
 /** Rounds of one scenario in one lab: the cluster is whole before each, and all rows so far are counted after it. */
 export async function* runLab(scenario: Scenario, patches: string[], rounds: number): AsyncGenerator<LabRound> {
-    const lab = await Lab.start(patches, scenario.parameters);
+    const lab = await Lab.start(patches, scenario);
     try {
         for (let round = 1; round <= rounds; round += 1) {
             const began = Date.now();

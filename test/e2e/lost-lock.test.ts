@@ -6,6 +6,7 @@ import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
+import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { chosenPatches } from "../../drills/lab/variant";
 
 /**
@@ -59,6 +60,13 @@ describe("the loopback lab", function () {
 
     it("finds nobody to promote in streams-cut with Patroni as released", async () => {
         await shows(streamsCut, "none", ({ stuck }) => stuck);
+    });
+
+    it("loses acknowledged rows to two frozen Patronis in quorum mode, and nothing in the stack's own", async () => {
+        await shows(twoFrozenQuorum, "all", ({ lost }) => lost > 0);
+        const { lost, acknowledged } = await play(twoFrozen, "all");
+        assert.ok(acknowledged >= 5);
+        assert.equal(lost, 0);
     });
 
     it("promotes the synchronous standby in streams-cut with the patches, and loses nothing", async () => {

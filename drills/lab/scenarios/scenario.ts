@@ -1,5 +1,5 @@
 import type { Lab } from "../lab";
-import type { Parameters } from "../member-config";
+import type { Different } from "../member-config";
 
 /** What a round showed besides the rows. */
 export interface Outcome {
@@ -13,13 +13,11 @@ export interface Outcome {
     confirmedUnseen?: boolean;
 }
 
-export interface Scenario {
+export interface Scenario extends Different {
     /** As on the command line. */
     name: string;
     /** One sentence: what happens in the world that this stands for. */
     imitates: string;
-    /** What the scenario needs different from the stack's own parameters. */
-    parameters?: Parameters;
     /** Breaks a whole cluster and mends it again as far as it does not mend itself. */
     run(lab: Lab): Promise<Outcome>;
 }
