@@ -60,6 +60,15 @@ export class RestoreSettings {
         return command === "up" ? this.cluster.tryUpdate(...settings) : this.cluster.tryPulumi(command, ...settings);
     }
 
+    /** An update with these settings, until the cluster is whole. */
+    async update(): Promise<void> {
+        const { status, output } = this.pulumi("up");
+        if (status !== 0) {
+            throw new Error(`pulumi up ended with status ${status}: ${output}`);
+        }
+        await this.cluster.waitUntilRedundant();
+    }
+
     remove(): void {
         rmSync(this.folder, { recursive: true, force: true });
     }

@@ -47,6 +47,13 @@ export class Runner {
         return this.until(`segment ${segment}`, timeoutSeconds, ({ archive }) => (archive?.newest ?? "") >= segment);
     }
 
+    /** Until the newest backup is of the timeline that is written now: one follows every promotion. */
+    backedUp(timeoutSeconds: number): Promise<RunnerStatus> {
+        const isOfNow = ({ backups, archive }: RunnerStatus): boolean =>
+            archive !== null && archive.timeline !== null && backups.at(-1)?.timeline === archive.timeline;
+        return this.until("a backup of the new timeline", timeoutSeconds, isOfNow);
+    }
+
     /** Runs a job to its end and returns what the runner says of it. */
     async run(path: string, timeoutSeconds = 600): Promise<RunnerStatus> {
         const before = (await this.idle(timeoutSeconds)).lastJob?.finishedAt;

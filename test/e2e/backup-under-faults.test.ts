@@ -46,9 +46,7 @@ describe("backups under faults", () => {
         const segment = await switchSegment(cluster());
         await runner().archived(segment, 240);
         measured("from the store's return until the archive has caught up", (Date.now() - back) / 1000);
-        await runner().until("a backup of the new timeline", 300, ({ backups, archive }) => {
-            return backups.at(-1)?.timeline === archive?.timeline;
-        });
+        await runner().backedUp(300);
         const { archive, backups } = await runner().check();
         assert.deepEqual(archive?.gaps, []);
         // Older than the fault: nothing was left out by counting from a later backup.
@@ -93,11 +91,8 @@ describe("backups under faults", () => {
         );
         assert.equal(hit.lastJob?.ok, false, "the backup was done before the fault");
         await cluster().waitUntilHealed();
-        const done = await runner().until("backups of the new timeline", 400, (status) => {
-            const last = status.backups.at(-1);
-            return isAtRest(status) && last?.timeline === status.archive?.timeline;
-        });
-        const last = done.backups.at(-1);
+        await runner().backedUp(400);
+        const last = (await runner().idle()).backups.at(-1);
         assert.ok(last !== undefined && !before.includes(last.label) && !last.error, JSON.stringify(last));
         const { lastJob, restoreTest } = await runner().run("/restore-test");
         assert.equal(lastJob?.ok, true, lastJob?.message);

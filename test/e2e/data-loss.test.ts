@@ -66,10 +66,7 @@ describe("loss of all data", () => {
             measured("total loss: pulumi up until every layer is whole", (Date.now() - begin) / 1000);
             assert.equal(await asSuperuser(anew, "select count(*) from loss_probe;"), "7000");
             const runner = new Runner(anew);
-            const done = await runner.until("a backup of the new timeline", 300, ({ backups, archive }) => {
-                return archive?.timeline !== undefined && backups.at(-1)?.timeline === archive?.timeline;
-            });
-            assert.equal(done.backups.at(-1)?.error, false);
+            assert.equal((await runner.backedUp(300)).backups.at(-1)?.error, false);
             assert.deepEqual((await runner.check()).archive?.gaps, []);
             assert.equal(anew.tryUpdate("--expect-no-changes").status, 0, "an update after it changes something");
         } finally {

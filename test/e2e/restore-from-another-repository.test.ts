@@ -51,12 +51,6 @@ describe("a restore from another repository", () => {
         await settings.setSecret("restorePassphrase", backup.passphrase);
     }
 
-    async function update(): Promise<void> {
-        const { status, output } = settings.pulumi("up");
-        assert.equal(status, 0, output);
-        await cluster().waitUntilRedundant();
-    }
-
     it("is preceded by one of its own: the running cluster archives there and makes a full backup at once", async function () {
         this.timeout(600_000);
         const runner = new Runner(cluster());
@@ -68,7 +62,7 @@ describe("a restore from another repository", () => {
         await sql("insert into clone_probe values (3);");
         await runner.archived(await switchSegment(cluster()), 120);
         settings.moveRepository(elsewhere);
-        await update();
+        await settings.update();
         const { backups } = await runner.until(
             "a full backup in the new place",
             200,
@@ -92,7 +86,7 @@ describe("a restore from another repository", () => {
         await ask(`/clone-${run}`);
         await store.protect(otherFolder());
         const begin = Date.now();
-        await update();
+        await settings.update();
         measured("a clone, until every layer is whole", (Date.now() - begin) / 1000);
         assert.equal(await rows(), "1,2");
         await sql("insert into clone_probe values (4);");
@@ -106,7 +100,7 @@ describe("a restore from another repository", () => {
         this.timeout(900_000);
         await store.release(otherFolder());
         settings.ask({ target: { latest: true }, generation: nextGeneration() });
-        await update();
+        await settings.update();
         assert.equal(await rows(), "1,2,3");
         await new Runner(cluster()).idle();
     });

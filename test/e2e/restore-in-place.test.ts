@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asSuperuser } from "../../drills/backup/pods";
+import { asSuperuser, inContainer } from "../../drills/backup/pods";
 import { nextGeneration, RestoreSettings } from "../../drills/backup/restore";
 import { Runner } from "../../drills/backup/runner";
 import type { RestoreTarget } from "../../components/pgbackrest/restore";
@@ -23,10 +23,8 @@ describe("a restore in place", () => {
     async function restore(target: RestoreTarget): Promise<void> {
         const begin = Date.now();
         settings.ask({ target, generation: nextGeneration() });
-        const { status, output } = settings.pulumi("up");
-        assert.equal(status, 0, output);
+        await settings.update();
         measured("restore in place, until every layer is whole", (Date.now() - begin) / 1000);
-        await cluster().waitUntilRedundant();
     }
 
     it("is refused without the token that the preview prints, and changes nothing", async function () {
@@ -41,6 +39,23 @@ describe("a restore in place", () => {
         assert.notEqual(refused.status, 0);
         assert.match(refused.output, /restore\.confirm: is missing/);
         assert.equal(await sql("select count(*) from restore_probe;"), "0");
+    });
+
+    it("is refused where it cannot begin, while the database goes on as before", async function () {
+        this.timeout(300_000);
+        settings.ask({ target: { time: "2020-01-01T00:00:00Z" }, generation: nextGeneration() });
+        const { status, output } = settings.pulumi("up");
+        assert.notEqual(status, 0);
+        assert.match(output, /restore\.target\.time.* is too early.*Nothing was stopped or changed/s);
+        const primary = await cluster().primary();
+        const asked = await inContainer(
+            cluster(),
+            primary.name,
+            "postgresql",
+            "cat /etc/postgres-ha/restore/restore.json",
+        );
+        assert.doesNotMatch(asked, /2020-01-01/, "an instance that starts now would follow a request that was refused");
+        await sql("insert into restore_probe values (0); delete from restore_probe;");
     });
 
     it("to a time has every row from before and none from after", async function () {
@@ -87,11 +102,7 @@ describe("a restore in place", () => {
     it("is followed by a backup, and archives go on without a gap", async function () {
         this.timeout(300_000);
         const runner = new Runner(cluster());
-        const { timeline } = (await runner.status()).archive ?? {};
-        const status = await runner.until("a backup of the new timeline", 200, ({ backups, archive }) => {
-            return backups.at(-1)?.timeline === archive?.timeline && archive?.timeline === timeline;
-        });
-        assert.equal(status.backups.at(-1)?.timeline, timeline);
+        const { timeline } = (await runner.backedUp(200)).archive ?? {};
         // Older timelines may have a hole: a machine that was lost with its disks took what it had not archived yet.
         const gaps = (await runner.check()).archive?.gaps ?? [];
         const current = (timeline ?? 0).toString(16).toUpperCase().padStart(8, "0");

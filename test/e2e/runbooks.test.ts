@@ -26,18 +26,19 @@ describe("the commands of the backup runbooks", () => {
     const setsSecret = (command: string) => command.startsWith("pulumi config set --secret ");
     const settings = () => join(checkout, `Pulumi.${cluster().state.stack}.yaml`);
     const folder = mkdtempSync(join(tmpdir(), "postgres-ha-runbooks-"));
-    let before: string;
+    let settingsBefore: string;
 
-    beforeEach(() => (before = readFileSync(settings(), "utf8")));
-    afterEach(() => writeFileSync(settings(), before));
+    before(() => {
+        const server = cluster().state.machines.find(({ role }) => role === "server")?.container ?? "";
+        const kubectl = `#!/bin/sh\nexec docker exec -i ${server} k3s kubectl "$@"\n`;
+        writeFileSync(join(folder, "kubectl"), kubectl, { mode: 0o755 });
+    });
+    beforeEach(() => (settingsBefore = readFileSync(settings(), "utf8")));
+    afterEach(() => writeFileSync(settings(), settingsBefore));
     after(() => rmSync(folder, { recursive: true, force: true }));
 
     /** As in the shell of `make env`, with kubectl as docs/runbooks/README.md has it for dev. */
     function run(command: string, input = ""): { status: number | null; output: string } {
-        const server = cluster().state.machines.find(({ role }) => role === "server")?.container ?? "";
-        writeFileSync(join(folder, "kubectl"), `#!/bin/sh\nexec docker exec -i ${server} k3s kubectl "$@"\n`, {
-            mode: 0o755,
-        });
         const { environment } = cluster().workspace;
         const { status, stdout, stderr } = spawnSync("bash", ["-c", command], {
             cwd: checkout,
