@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asSuperuser, switchSegment } from "../../drills/backup/pods";
-import { isAtRest, Runner } from "../../drills/backup/runner";
+import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { tellRunner } from "../../commands/status/backup";
 import { postmasterKill } from "../../drills/faults/postmaster-kill";
