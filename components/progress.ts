@@ -20,6 +20,17 @@ export async function step<Result>(where: string, what: string, run: () => Promi
     }
 }
 
+/** Says what is seen whenever it is something else than before. */
+export function onChange(where: string): (seen: string | undefined) => void {
+    let before: string | undefined;
+    return (seen) => {
+        if (seen !== undefined && seen !== before) {
+            console.log(`${where}: ${seen}`);
+        }
+        before = seen;
+    };
+}
+
 const seconds = (begin: number): string => ((Date.now() - begin) / 1000).toFixed(1);
 
 /**

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { readyServer, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
-import { step, waitFor } from "../progress";
+import { onChange, step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
 import { LostDataWatch, startAnew, startStopped, type Rebirth } from "./rebirth";
@@ -137,7 +137,7 @@ async function untilWhole(
     bootstrap: BootstrapWatch | undefined,
 ): Promise<ClusterStatus> {
     let restoring: string | undefined;
-    let told: string | undefined;
+    const [sayMembers, sayRestore] = [onChange(inputs.cluster), onChange(inputs.cluster)];
     const lostData = inputs.rebirth && new LostDataWatch(ssh, inputs, inputs.rebirth);
     const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
         const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
@@ -145,16 +145,11 @@ async function untilWhole(
         if (found?.serving && found.redundant) {
             return { done: found };
         }
-        const seen = typeof members === "string" ? members : describe(members);
-        if (seen !== told) console.log(`${inputs.cluster}: ${seen}`);
-        told = seen;
+        sayMembers(typeof members === "string" ? members : describe(members));
         if (bootstrap && !found?.serving) {
             await lostData?.look();
-            const before = restoring;
             restoring = await bootstrap.look();
-            if (restoring !== undefined && restoring !== before) {
-                console.log(`${inputs.cluster}: ${restoring}`);
-            }
+            sayRestore(restoring);
         }
         return { waiting: typeof members === "string" ? members : JSON.stringify(members) };
     };
