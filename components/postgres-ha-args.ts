@@ -1,15 +1,8 @@
-import type { DockerMachinesArgs } from "./machines/docker/docker-machines";
-import type { ExistingMachinesArgs } from "./machines/existing/existing-machines";
-import { normaliseBackup, type BackupArgs, type NormalisedBackup } from "./pgbackrest/backup-args";
+import type { MachinesArgs } from "./machines/machines-args";
+import type { BackupArgs, NormalisedBackup } from "./pgbackrest/backup-args";
 import type { RestoreArgs } from "./pgbackrest/restore";
 import type { RecoveryObjective } from "./recovery";
-import { postgresHAProblems } from "./postgres-ha-validation";
-import { refuse } from "./validation";
 import type { Resources } from "./workload";
-
-/** Where the machines come from. */
-export type MachinesArgs =
-    ({ provider: "docker" } & Omit<DockerMachinesArgs, "stack">) | ({ provider: "existing" } & ExistingMachinesArgs);
 
 export interface KubernetesArgs {
     /** How many of the machines, from the first, run the control plane: odd. @default 3 */
@@ -134,30 +127,3 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     // Whoever tries it out must get rid of it; the profiles for staging and production switch it on.
     protectData: false,
 };
-
-/** Fills in the defaults and refuses, all at once, what cannot work. */
-export function normalise(args: PostgresHAArgs): NormalisedArgs {
-    const { stack, cluster = defaults.cluster, backup } = args;
-    const normalised: NormalisedArgs = {
-        stack,
-        cluster,
-        machines: args.machines,
-        kubernetes: { ...defaults.kubernetes, ...args.kubernetes },
-        etcd: { ...defaults.etcd, ...args.etcd },
-        postgres: { ...defaults.postgres, ...args.postgres },
-        haproxy: { ...defaults.haproxy, ...args.haproxy },
-        database: { ...defaults.database, ...args.database },
-        recovery: { objective: { ...defaults.recovery.objective, ...args.recovery?.objective } },
-        protectData: args.protectData ?? defaults.protectData,
-        ...(backup && {
-            backup: normaliseBackup(backup, {
-                stack,
-                cluster,
-                storage: args.postgres?.storage ?? defaults.postgres.storage,
-            }),
-        }),
-        ...(args.restore && { restore: args.restore }),
-    };
-    refuse("PostgresHA", postgresHAProblems(normalised));
-    return normalised;
-}

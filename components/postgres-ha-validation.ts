@@ -1,10 +1,11 @@
 import { machineAddressProblem } from "./machines/docker/subnet";
 import { hostAccessProblems, hostAddressProblems, hostsInside } from "./machines/existing/host-validation";
+import type { MachinesArgs } from "./machines/machines-args";
 import { overlap, parseCidr } from "./network";
 import { backupProblems } from "./pgbackrest/backup-args";
 import { restoreProblems } from "./pgbackrest/restore";
 import { parameterProblems } from "./patroni/parameters";
-import type { MachinesArgs, NormalisedArgs } from "./postgres-ha-args";
+import type { NormalisedArgs } from "./postgres-ha-args";
 import { postgresBytes, quantityBytes } from "./quantity";
 import { deriveTimers, objectiveProblems, timerProblems } from "./recovery";
 import type { Problem } from "./validation";

@@ -11,12 +11,13 @@ import { ExistingMachines } from "./machines/existing/existing-machines";
 import type { Machine } from "./machines/machine";
 import { NetworkPolicies } from "./network-policies";
 import { databaseNamespace, proxyNamespace } from "./naming";
+import { normalise } from "./normalise";
 import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
 import type { ClusterStatus } from "./patroni/cluster.step";
 import { createBackupRepository, type BackupRepository } from "./pgbackrest/backup-repository";
 import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
-import { normalise, type NormalisedArgs, type PostgresHAArgs } from "./postgres-ha-args";
+import type { NormalisedArgs, PostgresHAArgs } from "./postgres-ha-args";
 import { deriveTimers } from "./recovery";
 import { holdsData, inCluster, type WorkloadContext } from "./workload";
 

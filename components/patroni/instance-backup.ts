@@ -4,7 +4,7 @@ import { backupPaths } from "../pgbackrest/config";
 import type { InstanceBackup } from "../pgbackrest/pgbackrest";
 import { resources, restrictedContainer } from "../workload";
 import { initdb, paths } from "./config";
-import type { PatroniClusterArgs } from "./patroni-cluster";
+import type { PatroniClusterArgs } from "./patroni-cluster-args";
 
 /** What backups add to an instance's pod. Without backups the pod is as it would be without this file. */
 

@@ -4,7 +4,7 @@ import { labels, ports } from "../naming";
 import { metadataOf, onePerNode, resources, restrictedContainer, restrictedPod, stayForever } from "../workload";
 import { agentContainer, backupEnvironment, backupMounts, backupVolumes } from "./instance-backup";
 import { paths } from "./config";
-import type { PatroniClusterArgs } from "./patroni-cluster";
+import type { PatroniClusterArgs } from "./patroni-cluster-args";
 
 export interface InstanceInputs {
     instances: { name: string; address: string }[];

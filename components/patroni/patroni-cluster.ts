@@ -5,34 +5,11 @@ import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
-import type { InstanceBackup } from "../pgbackrest/pgbackrest";
-import type { Timers } from "../recovery";
-import { holdsData, inCluster, metadataOf, type Resources, type WorkloadContext } from "../workload";
+import { holdsData, inCluster, metadataOf } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
-
-export interface PatroniClusterArgs {
-    context: WorkloadContext;
-    cluster: string;
-    image: string;
-    /** Number of PostgreSQL instances, one per node. */
-    instances: number;
-    synchronousStandbyCount: number;
-    storage: string;
-    sharedBuffers: string;
-    maxConnections: number;
-    parameters: Record<string, string>;
-    database: { name: string; owner: string };
-    resources: Resources;
-    timers: Timers;
-    serviceCidr: string;
-    /** The repository; undefined: nothing is archived. */
-    backup?: InstanceBackup;
-    etcd: { hosts: string[]; authority: CertificateAuthority; ready: pulumi.Resource };
-    /** Names and addresses under which clients reach PostgreSQL: the certificate carries them. */
-    serverNames: { dnsNames: string[]; ipAddresses: string[] };
-}
+import type { PatroniClusterArgs } from "./patroni-cluster-args";
 
 /** PostgreSQL under Patroni: strict synchronous replication, automatic failover. */
 export class PatroniCluster extends pulumi.ComponentResource {

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { quantityBytes } from "../quantity";
 import type { Problem } from "../validation";
-import type { MachinesArgs } from "../postgres-ha-args";
+import type { MachinesArgs } from "../machines/machines-args";
 import type { Resources } from "../workload";
 import { normaliseRepository, type NormalisedRepositoryArgs, type RepositoryArgs } from "./repository-args";
 import { repositoryProblems } from "./repository-validation";

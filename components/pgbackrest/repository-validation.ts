@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { machineAddressProblem } from "../machines/docker/subnet";
 import { parseIpv4 } from "../network";
-import type { MachinesArgs } from "../postgres-ha-args";
+import type { MachinesArgs } from "../machines/machines-args";
 import type { Problem } from "../validation";
 import {
     parseEndpoint,

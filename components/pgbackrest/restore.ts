@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Problem } from "../validation";
-import type { MachinesArgs } from "../postgres-ha-args";
+import type { MachinesArgs } from "../machines/machines-args";
 import type { S3RepositoryArgs } from "./repository-args";
 import { repositoryProblems } from "./repository-validation";
 import type * as pulumi from "@pulumi/pulumi";

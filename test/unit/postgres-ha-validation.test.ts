@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { defaults, normalise, type PostgresHAArgs } from "../../components/postgres-ha-args";
+import { normalise } from "../../components/normalise";
+import { defaults, type PostgresHAArgs } from "../../components/postgres-ha-args";
 import { ValidationError } from "../../components/validation";
 import { acceptedArguments, complaints, normalised, problemsOf } from "./validation";
 

@@ -1,4 +1,5 @@
-import { normalise, type NormalisedArgs, type PostgresHAArgs } from "../../components/postgres-ha-args";
+import { normalise } from "../../components/normalise";
+import type { NormalisedArgs, PostgresHAArgs } from "../../components/postgres-ha-args";
 import { ValidationError, type Problem } from "../../components/validation";
 
 /** Three docker machines and every default: accepted. */

@@ -6,7 +6,7 @@ import {
     type RestoreArgs,
     type RestoreTarget,
 } from "../../../components/pgbackrest/restore";
-import type { MachinesArgs } from "../../../components/postgres-ha-args";
+import type { MachinesArgs } from "../../../components/machines/machines-args";
 
 const machines = { provider: "docker", subnet: "10.0.0.0/24", machines: [] } as MachinesArgs;
 const problems = (restore: Partial<RestoreArgs>) =>
