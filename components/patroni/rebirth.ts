@@ -1,9 +1,10 @@
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { keyPrefix, ports } from "../naming";
-import { step, waitFor } from "../progress";
-import { listMembers, type ClusterLocation } from "./api";
+import { step } from "../progress";
+import type { ClusterLocation } from "./api";
 import { paths } from "./config";
+import { startStopped, stopInstances } from "./stopping";
 
 /** A cluster that begins anew from its repository: after a loss of all data, or for a restore that was asked for. */
 export interface Rebirth {
@@ -59,65 +60,17 @@ export class LostDataWatch {
 
 /** Stops every instance, forgets the cluster, and starts them: each sets its data aside, one restores, others clone. */
 export async function startAnew(ssh: SshConnection, location: ClusterLocation, rebirth: Rebirth): Promise<void> {
-    const { cluster, namespace, instances } = location;
     const { generation } = rebirth;
-    await step(cluster, `restore ${generation}: archiving what was written last`, () => archiveTheRest(ssh, location));
     try {
-        await step(cluster, `restore ${generation}: stopping the instances`, async () => {
-            await scale(ssh, location, 0);
-            await waitFor(`the pods of ${cluster}`, 600, async () => {
-                const { stdout } = await kubectl(
-                    ssh,
-                    `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`,
-                );
-                return stdout.trim() === "" ? { done: true } : { waiting: stdout.trim().split("\n").join(", ") };
-            });
-        });
-        await step(cluster, `restore ${generation}: forgetting the cluster's state in etcd`, () =>
+        // RestorePreparation has stopped them; somebody may have started them since.
+        await stopInstances(ssh, location, `restore ${generation}`);
+        await step(location.cluster, `restore ${generation}: forgetting the cluster's state in etcd`, () =>
             forgetCluster(ssh, location, rebirth),
         );
     } finally {
         // A restore that cannot begin must not leave a cluster that is down.
         await startStopped(ssh, location);
     }
-}
-
-const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
-    kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
-
-/** Starts the instances that a restore stopped, also one that was broken off in between. */
-export async function startStopped(ssh: SshConnection, location: ClusterLocation): Promise<void> {
-    const { cluster, namespace, instances } = location;
-    const get = `-n ${namespace} get statefulset ${cluster} -o jsonpath={.spec.replicas}`;
-    if (Number((await kubectl(ssh, get)).stdout) >= instances.length) {
-        return;
-    }
-    await step(cluster, "starting the instances", () => scale(ssh, location, instances.length));
-}
-
-/** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. */
-async function archiveTheRest(ssh: SshConnection, location: ClusterLocation): Promise<void> {
-    const members = await listMembers(ssh, location).catch(() => []);
-    const primary = members.find(({ role, state }) => role === "leader" && state === "running")?.name;
-    if (primary === undefined) {
-        console.log(`${location.cluster}: no primary runs; what it had not archived stays in the data set aside`);
-        return;
-    }
-    const psql = `exec -i ${primary} -c postgresql -- psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
-    const sql = (statement: string) =>
-        kubectl(ssh, `-n ${location.namespace} ${psql}`, { stdin: statement, allowFailure: true });
-    // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
-    const { stdout } = await sql(
-        "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
-            "select pg_walfile_name(pg_switch_wal());",
-    );
-    const segment = stdout.trim();
-    await waitFor(`segment ${segment}`, 60, async () => {
-        const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");
-        return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };
-    }).catch((error: unknown) =>
-        console.log(`${location.cluster}: ${(error as Error).message}; it stays in the data set aside`),
-    );
 }
 
 /** Names of Patroni's keys; undefined while etcd does not answer. */

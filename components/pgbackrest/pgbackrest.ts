@@ -11,7 +11,7 @@ import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestC
 import type { Repository } from "./repository";
 import { existingRepository, normaliseRepository } from "./repository-args";
 import { restoreRequest, type RestoreArgs } from "./restore";
-import { RestoreCheck } from "./restore-check";
+import { RestorePreparation } from "./restore-preparation";
 
 export interface PgBackRestArgs {
     context: WorkloadContext;
@@ -58,7 +58,7 @@ export class PgBackRest extends pulumi.ComponentResource {
         this.runnerCertificate = runnerCertificate;
         const { repository } = args;
         const files = instanceFiles(args, this.passphrase);
-        const allowed = { ...object, dependsOn: createRestoreCheck(name, args, files, object) };
+        const allowed = { ...object, dependsOn: createRestorePreparation(name, args, files, object) };
         this.instance = {
             stanza: this.stanza,
             config: createConfig(`${name}-settings`, "pgbackrest", args, files, allowed),
@@ -122,7 +122,7 @@ function runnerFiles(args: PgBackRestArgs, passphrase: pulumi.Input<string>): Fi
 }
 
 /** Nothing to wait for where no restore is asked for. */
-function createRestoreCheck(
+function createRestorePreparation(
     name: string,
     { restore, cluster, context, instances, image, machines, servers }: PgBackRestArgs,
     files: Files,
@@ -134,8 +134,8 @@ function createRestoreCheck(
     const request = restoreRequest(restore);
     const { namespace } = context;
     return [
-        new RestoreCheck(
-            `${name}-restore-check`,
+        new RestorePreparation(
+            `${name}-restore-preparation`,
             { cluster, namespace, instances, request, files, image, machines, servers },
             { parent, deletedWith: context.cluster },
         ),

@@ -83,7 +83,7 @@ describe("a stack that was asked for a restore", () => {
             ...devArguments(),
             restore: { target: { latest: true }, generation: 1 },
         });
-        const check = find(resources, "RestoreCheck", "postgres-pgbackrest-restore-check");
+        const check = find(resources, "RestorePreparation", "postgres-pgbackrest-restore-preparation");
         const settings = find(resources, "Secret", "postgres-pgbackrest-settings");
         assert.deepEqual(check.inputs["files"], settings.inputs["stringData"]);
         assert.ok(check.additionalSecretOutputs.includes("files"));
@@ -91,13 +91,13 @@ describe("a stack that was asked for a restore", () => {
         for (const each of [...written, "ConfigMap postgres-pgbackrest-restore"]) {
             const [type = "", name = ""] = each.split(" ");
             const before = ancestors(resources, find(resources, type, name));
-            assert.ok(before.has("RestoreCheck postgres-pgbackrest-restore-check"), each);
+            assert.ok(before.has("RestorePreparation postgres-pgbackrest-restore-preparation"), each);
         }
         assert.ok(ancestors(resources, check).has("RepositoryCheck postgres-repository-check"));
     });
 
     it("is not asked about where nothing is to be restored", async () => {
         const { resources } = await devStack();
-        assert.ok(!resources.some(({ type }) => type.endsWith("RestoreCheck")));
+        assert.ok(!resources.some(({ type }) => type.endsWith("RestorePreparation")));
     });
 });

@@ -4,12 +4,12 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
     provider,
-    renderRestoreCheck,
-    type RestoreCheckInputs,
-} from "../../../components/pgbackrest/restore-check.step";
+    renderCheck,
+    type RestorePreparationInputs,
+} from "../../../components/pgbackrest/restore-preparation.step";
 import { temporaryDirectory } from "../offline/release-server";
 
-const inputs: RestoreCheckInputs = {
+const inputs: RestorePreparationInputs = {
     cluster: "orders",
     namespace: "orders",
     instances: ["orders-0"],
@@ -20,10 +20,10 @@ const inputs: RestoreCheckInputs = {
     image: "patroni:1",
 };
 
-const isRepeated = async (change: Partial<RestoreCheckInputs>): Promise<boolean> =>
+const isRepeated = async (change: Partial<RestorePreparationInputs>): Promise<boolean> =>
     (await provider.diff("orders", inputs, { ...inputs, ...change })).changed;
 
-describe("the check of a restore", () => {
+describe("the preparation of a restore", () => {
     const directory = temporaryDirectory();
 
     it("is made for another request, and for nothing else: a store that is down holds up no update", async () => {
@@ -36,7 +36,7 @@ describe("the check of a restore", () => {
         const below = (path: string) => join(directory.path(), path);
         for (const folder of ["etc/pgbackrest", "etc/postgres-ha/restore"])
             mkdirSync(below(folder), { recursive: true });
-        const script = renderRestoreCheck(inputs)
+        const script = renderCheck(inputs)
             .replaceAll("> /etc", `> ${below("etc")}`)
             .replace(/^cd .*$/m, "echo $BACKUP_STANZA");
         assert.equal(execFileSync("bash", { input: script, encoding: "utf8" }), "orders\n");

@@ -3,7 +3,7 @@ import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import type { RestoreRequest } from "./restore";
 
-export interface RestoreCheckArgs {
+export interface RestorePreparationArgs {
     cluster: string;
     namespace: pulumi.Input<string>;
     instances: string[];
@@ -18,12 +18,12 @@ export interface RestoreCheckArgs {
 }
 
 /** What tells the instances of a restore waits for this: the restore can begin. */
-export class RestoreCheck extends StepResource {
-    constructor(name: string, args: RestoreCheckArgs, opts: pulumi.CustomResourceOptions) {
+export class RestorePreparation extends StepResource {
+    constructor(name: string, args: RestorePreparationArgs, opts: pulumi.CustomResourceOptions) {
         const { machines, servers, ...rest } = args;
         super(
-            "./components/pgbackrest/restore-check.step",
-            "RestoreCheck",
+            "./components/pgbackrest/restore-preparation.step",
+            "RestorePreparation",
             name,
             { ...rest, machines: machines.map(access), servers: servers.map(access) },
             pulumi.mergeOptions(opts, { additionalSecretOutputs: ["files", "machines", "servers"] }),

@@ -1,0 +1,69 @@
+import { kubectl } from "../k3s/cluster-access";
+import type { SshConnection } from "../machines/ssh";
+import { step, waitFor } from "../progress";
+import { listMembers, type ClusterLocation } from "./api";
+import { paths } from "./config";
+
+/** Archives what was written last and stops every instance. Nothing to do where there is no set of them yet. */
+export async function stopInstances(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+    const { cluster, namespace, instances } = location;
+    const replicas = await replicasOf(ssh, location);
+    if (replicas === undefined) {
+        return;
+    }
+    if (replicas > 0) {
+        await step(cluster, `${why}: archiving what was written last`, () => archiveTheRest(ssh, location));
+    }
+    await step(cluster, `${why}: stopping the instances`, async () => {
+        await scale(ssh, location, 0);
+        await waitFor(`the pods of ${cluster}`, 600, async () => {
+            const get = `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`;
+            const left = (await kubectl(ssh, get)).stdout.trim();
+            return left === "" ? { done: true } : { waiting: left.split("\n").join(", ") };
+        });
+    });
+}
+
+/** Starts the instances that a restore stopped, also one that was broken off in between. */
+export async function startStopped(ssh: SshConnection, location: ClusterLocation): Promise<void> {
+    const wanted = location.instances.length;
+    if (((await replicasOf(ssh, location)) ?? wanted) >= wanted) {
+        return;
+    }
+    await step(location.cluster, "starting the instances", () => scale(ssh, location, wanted));
+}
+
+const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
+    kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
+
+/** Undefined where there is no set of instances. */
+async function replicasOf(ssh: SshConnection, { cluster, namespace }: ClusterLocation): Promise<number | undefined> {
+    const get = `-n ${namespace} get statefulset ${cluster} --ignore-not-found -o jsonpath={.spec.replicas}`;
+    const { stdout } = await kubectl(ssh, get);
+    return stdout.trim() === "" ? undefined : Number(stdout);
+}
+
+/** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. */
+async function archiveTheRest(ssh: SshConnection, location: ClusterLocation): Promise<void> {
+    const members = await listMembers(ssh, location).catch(() => []);
+    const primary = members.find(({ role, state }) => role === "leader" && state === "running")?.name;
+    if (primary === undefined) {
+        console.log(`${location.cluster}: no primary runs; what it had not archived stays in the data set aside`);
+        return;
+    }
+    const psql = `exec -i ${primary} -c postgresql -- psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
+    const sql = (statement: string) =>
+        kubectl(ssh, `-n ${location.namespace} ${psql}`, { stdin: statement, allowFailure: true });
+    // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
+    const { stdout } = await sql(
+        "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
+            "select pg_walfile_name(pg_switch_wal());",
+    );
+    const segment = stdout.trim();
+    await waitFor(`segment ${segment}`, 60, async () => {
+        const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");
+        return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };
+    }).catch((error: unknown) =>
+        console.log(`${location.cluster}: ${(error as Error).message}; it stays in the data set aside`),
+    );
+}
