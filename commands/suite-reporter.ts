@@ -28,7 +28,7 @@ export class SuiteReporter extends Mocha.reporters.Spec {
         });
         const begun = new Map<string, number>();
         const long: [string, number][] = [];
-        const isOfFile = ({ root, parent }: Mocha.Suite): boolean => !root && parent?.root === true;
+        const isOfFile = ({ parent }: Mocha.Suite): boolean => parent?.root === true;
         runner.on(EVENT_SUITE_BEGIN, (suite: Mocha.Suite) => {
             if (isOfFile(suite)) begun.set(suite.title, Date.now());
         });

@@ -35,6 +35,7 @@ const scenarios: Scenario[] = [
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */
 const planted: Scenario[] = [twoFrozenQuorum];
+const known = [...scenarios, ...planted];
 
 const { values: options } = parseArgs({
     options: {
@@ -47,9 +48,9 @@ const { values: options } = parseArgs({
 
 function chosenScenarios(): Scenario[] {
     return (options.scenario ?? scenarios.map(({ name }) => name)).map((name) => {
-        const found = [...scenarios, ...planted].find((scenario) => scenario.name === name);
+        const found = known.find((scenario) => scenario.name === name);
         if (found === undefined) {
-            const names = [...scenarios, ...planted].map((scenario) => scenario.name).join(", ");
+            const names = known.map((scenario) => scenario.name).join(", ");
             throw new ToolchainError(`There is no scenario ${name}.`, `Choose of: ${names}.`);
         }
         return found;

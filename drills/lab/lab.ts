@@ -7,6 +7,8 @@ const numbers = [1, 2, 3];
 
 export const numberOf = (member: string): number => Number(member.split("-").at(-1));
 
+const addressesOf = (members: number[]): string => members.map((number) => `127.0.0.${number}`).join(",");
+
 /** The three members by what they do. */
 export interface Roles {
     primary: number;
@@ -101,8 +103,7 @@ export class Lab {
 
     /** On the primary, through whichever of these members it is. */
     sql(statement: string, hosts = numbers): Promise<string> {
-        const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
-        return this.psql(`host=${addresses} target_session_attrs=read-write`, statement);
+        return this.psql(`host=${addressesOf(hosts)} target_session_attrs=read-write`, statement);
     }
 
     /** On one member, a standby too. */
@@ -120,14 +121,12 @@ export class Lab {
 
     /** Writes so many rows, each acknowledged, through these members; rows of earlier calls count too. */
     async write(rows: number, hosts = numbers): Promise<void> {
-        const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
-        await this.container.run(`timeout 300 lab-write ${rows} ${addresses}`);
+        await this.container.run(`timeout 300 lab-write ${rows} ${addressesOf(hosts)}`);
     }
 
     /** As many rows as these members acknowledge in that time. */
     async writeFor(seconds: number, hosts: number[]): Promise<void> {
-        const addresses = hosts.map((number) => `127.0.0.${number}`).join(",");
-        await this.container.run(`timeout ${seconds} lab-write 100000 ${addresses} || true`);
+        await this.container.run(`timeout ${seconds} lab-write 100000 ${addressesOf(hosts)} || true`);
     }
 
     /** Acknowledged rows that are not there. What was lost once is not counted again. */

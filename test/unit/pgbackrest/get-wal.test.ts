@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-    existsSync,
-    mkdirSync,
-    mkdtempSync,
-    readdirSync,
-    readFileSync,
-    rmSync,
-    utimesSync,
-    writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkout } from "../../../offline/checkout";
+import { temporaryDirectory } from "../offline/release-server";
 
 const script = join(checkout, "components/patroni/image/bin/get-wal");
 const segment = "000000010000000000000005";
@@ -21,6 +12,7 @@ const next = "000000010000000000000006";
 const history = "00000002.history";
 
 describe("get-wal, the restore_command of replicas", () => {
+    const directory = temporaryDirectory();
     let run = "";
     // Nobody has to accept: the kernel lets a client connect to what is listened on.
     const store = createServer();
@@ -31,13 +23,12 @@ describe("get-wal, the restore_command of replicas", () => {
     });
     after(() => void store.close());
     beforeEach(() => {
-        run = mkdtempSync(join(tmpdir(), "postgres-ha-get-wal-"));
+        run = directory.path();
         // Stands for pgBackRest: says that it was asked, and has what the file "there" names.
         const pgbackrest = `#!/bin/bash\necho "\${@: -2:1}" >> ${run}/asked\ngrep -qx "\${@: -2:1}" ${run}/there 2>/dev/null\n`;
         writeFileSync(join(run, "pgbackrest"), pgbackrest, { mode: 0o755 });
         writeFileSync(join(run, "postmaster.pid"), "1\n/data/pgdata\n1700000000\n5432\n");
     });
-    afterEach(() => rmSync(run, { recursive: true }));
 
     const get = (file: string, path = "pg_wal/RECOVERYXLOG"): number | null =>
         spawnSync("bash", [script, file, path], {

@@ -1,29 +1,21 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import {
-    existsSync,
-    mkdirSync,
-    mkdtempSync,
-    readdirSync,
-    readFileSync,
-    rmSync,
-    utimesSync,
-    writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkout } from "../../../offline/checkout";
+import { temporaryDirectory } from "../offline/release-server";
 
 const script = join(checkout, "components/patroni/image/bin/put-wal");
 const segment = "000000020000000000000005";
 
 describe("put-wal, the archive_command of every instance", () => {
+    const directory = temporaryDirectory();
     let run = "";
     let data = "";
     beforeEach(() => {
-        run = mkdtempSync(join(tmpdir(), "postgres-ha-put-wal-"));
+        run = directory.path();
         data = join(run, "data");
         mkdirSync(join(data, "pg_wal"), { recursive: true });
         // Stands for pgBackRest: says what it was given, and ends as the file "status" says.
@@ -31,7 +23,6 @@ describe("put-wal, the archive_command of every instance", () => {
         writeFileSync(join(run, "push"), push, { mode: 0o755 });
         serving();
     });
-    afterEach(() => rmSync(run, { recursive: true }));
 
     const serving = (status = "ready   ", pid = process.pid) =>
         writeFileSync(
