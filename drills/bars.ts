@@ -4,7 +4,8 @@
  * - planned, process: a change that Patroni is told of, or sees in its next loop
  * - standby: commits wait until a frozen synchronous standby is given up (`wal_sender_timeout`)
  * - frozen: nobody is told and the lock must expire, the machine itself runs on
- * - machine: as frozen, with the connections of a machine that answers no more
+ * - machine: as frozen, with the connections of a machine that answers no more: the objective that the stack's timers
+ *   are derived from (components/recovery.ts: 6 s beside ttl)
  * - restart: everything starts from nothing
  * - held: no write can work while the fault lasts; measured, and held only against its end
  */
@@ -16,6 +17,13 @@ export interface EffectiveTimers {
     walSenderTimeout: number;
 }
 
+/** A client whose own entry is gone waits for it no longer than this, in seconds (`connect_timeout`). */
+const connectTimeout = 2;
+
+/** Longest accepted pause of a single client, at the 95th percentile; undefined where the outage of all is what counts. */
+export const clientBarSeconds = (bar: Bar, timers: EffectiveTimers): number | undefined =>
+    bar === "unaffected" ? barSeconds(bar, timers) + connectTimeout : undefined;
+
 /** Longest accepted outage in seconds, at the 95th percentile over rounds. What waits for the lock follows its life. */
 export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): number {
     const seconds: Record<Bar, number> = {
@@ -23,8 +31,8 @@ export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): 
         planned: 3,
         process: 5,
         standby: timers.walSenderTimeout + 3,
-        frozen: timers.ttl + 6,
-        machine: timers.ttl + 7,
+        frozen: timers.ttl + 5,
+        machine: timers.ttl + 6,
         restart: 90,
         held: holdSeconds + 10,
     };

@@ -48,7 +48,7 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
         rounds: [],
         crashed: [],
         summaries: [],
-        verdict: "green",
+        verdict: "not judged",
     };
     for (const [index, fault] of faults.entries()) {
         const reason = await fault.obstacle?.(cluster);
@@ -123,5 +123,6 @@ export function conclude(run: DrillRun, faults: Fault[]): void {
     });
     const verdicts = run.summaries.map(({ verdict }) => verdict);
     const isRed = run.crashed.length > 0 || verdicts.includes("broken") || verdicts.includes("late");
-    run.verdict = isRed ? "red" : verdicts.includes("not judged") ? "not judged" : "green";
+    const isOpen = verdicts.length === 0 || verdicts.includes("not judged");
+    run.verdict = isRed ? "red" : isOpen ? "not judged" : "green";
 }

@@ -1,16 +1,33 @@
+import { randomBytes } from "node:crypto";
 import { docker } from "../../components/docker-cli";
 import { dockerName, ports } from "../../components/naming";
 import type { ObjectStoreServerInputs } from "../../components/object-store/server.step";
-import { paths, unitName } from "../../components/object-store/config";
+import { paths, region, renderEnvironment, unitName, user } from "../../components/object-store/config";
 import type { Cluster } from "../cluster";
 
 const fromOutside = `! -i lo -p tcp --dport ${ports.objectStore} -j REJECT --reject-with tcp-reset`;
 
+/** The second server, of `openReader`. */
+const reader = {
+    unit: "object-store-reader",
+    port: ports.objectStore + 1,
+    environment: "/etc/object-store/reader-environment",
+} as const;
+
+/** What a person would write into their settings. */
+export interface StoreAccess {
+    endpoint: string;
+    caCertificate: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+}
+
 /** The object store that the docker provider makes: what can happen to it. */
 export class Store {
-    /** How others reach it: what a person would write into their settings. */
-    readonly access: { endpoint: string; caCertificate: string; accessKeyId: string; secretAccessKey: string };
+    /** How others reach it, with the keys that may do anything. */
+    readonly access: StoreAccess;
     private readonly container: string;
+    private readonly address: string;
 
     constructor({ state: { stack, resources } }: Cluster) {
         const server = resources.find(({ type }) => type.endsWith(":ObjectStoreServer"));
@@ -20,6 +37,7 @@ export class Store {
         const { access, authority, accessKeyId, secretAccessKey } =
             server.outputs as unknown as ObjectStoreServerInputs;
         this.container = dockerName(stack, access.name);
+        this.address = access.address;
         const endpoint = `https://${access.address}:${ports.objectStore}`;
         this.access = { endpoint, caCertificate: authority, accessKeyId, secretAccessKey };
     }
@@ -33,16 +51,31 @@ export class Store {
 
     admit = (): Promise<string> => this.run(`while iptables -D INPUT ${fromOutside} 2>/dev/null; do :; done`);
 
-    /** Nothing in this folder of a bucket can be changed any more, whoever asks. */
-    async protect(folder: string): Promise<void> {
-        const path = `${paths.buckets}/${folder}`;
-        await this.run(`mount --bind ${path} ${path} && mount -o remount,bind,ro ${path}`);
+    /** A second server over the same buckets, whose keys can list and get, but change nothing. */
+    async openReader(): Promise<StoreAccess> {
+        const keys = { accessKeyId: "reader", secretAccessKey: randomBytes(16).toString("hex") };
+        await this.closeReader();
+        await this.feed(`umask 077; cat > ${reader.environment}`, renderEnvironment(keys));
+        await this.run(
+            `systemd-run --quiet --unit ${reader.unit} --uid ${user} --property EnvironmentFile=${reader.environment} ` +
+                `--setenv VGW_PORT=:${reader.port} --setenv VGW_REGION=${region} --setenv VGW_READ_ONLY=true ` +
+                `--setenv VGW_CERT=${paths.certificate} --setenv VGW_KEY=${paths.privateKey} ` +
+                `${paths.binary} posix ${paths.buckets}`,
+        );
+        return { ...this.access, ...keys, endpoint: `https://${this.address}:${reader.port}` };
     }
 
-    /** Undoes `protect`; nothing happens where it was not done. */
-    async release(folder: string): Promise<void> {
-        const path = `${paths.buckets}/${folder}`;
-        await this.run(`while mountpoint -q ${path}; do umount ${path} || exit 1; done`);
+    /** Nothing happens where none is open. */
+    closeReader = (): Promise<string> =>
+        this.run(`systemctl stop ${reader.unit} 2>/dev/null; rm -f ${reader.environment}`);
+
+    /** Status of the answer to a file written with these keys. */
+    async put({ endpoint, accessKeyId, secretAccessKey }: StoreAccess, path: string): Promise<string> {
+        const request =
+            `url = "${endpoint}/${path}"\nuser = "${accessKeyId}:${secretAccessKey}"\naws-sigv4 = "aws:amz:${region}:s3"\n` +
+            `cacert = "${paths.authority}"\ndata = "written"\nrequest = "PUT"\n` +
+            'silent\nshow-error\noutput = "/dev/null"\nwrite-out = "%{http_code}"\n';
+        return this.feed("curl --max-time 10 --retry 20 --retry-connrefused --retry-delay 1 --config -", request);
     }
 
     /** Path of an archived segment on the store's disk. */
@@ -56,5 +89,9 @@ export class Store {
 
     run(command: string): Promise<string> {
         return docker(["exec", this.container, "bash", "-c", command]);
+    }
+
+    private feed(command: string, stdin: string): Promise<string> {
+        return docker(["exec", "-i", this.container, "bash", "-c", command], { stdin: Buffer.from(stdin) });
     }
 }

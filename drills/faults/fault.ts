@@ -24,6 +24,8 @@ export interface Fault {
     failover: "expected" | "allowed" | "forbidden";
     /** Seconds it lasts. Without it: until every client writes again, two minutes at most. */
     holdSeconds?: number;
+    /** Seconds until it must be redundant again, at the 95th percentile. @default not judged */
+    redundantWithin?: number;
     /** Left out of the core set, which a person waits for. */
     long?: boolean;
     /** Why it cannot be injected on this stack; undefined when it can. */

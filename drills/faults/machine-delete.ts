@@ -14,6 +14,7 @@ export const machineDelete = (
     imitates,
     bar: "machine",
     failover: "allowed",
+    redundantWithin: 300,
     long: true,
     obstacle: async ({ state }) => state.machines.map(powerObstacle).find((reason) => reason !== undefined),
     async prepare(cluster) {

@@ -17,6 +17,7 @@ export const primaryMachinePowerOff: Fault = {
     imitates: "the machine of the primary loses its power, and is switched on again later with its disks",
     bar: "machine",
     failover: "expected",
+    redundantWithin: 60,
     obstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
@@ -32,6 +33,7 @@ export const primaryAndEtcdLeaderPowerOff: Fault = {
     imitates: "the machine of the primary and of etcd's leader loses its power, and is switched on again later",
     bar: "machine",
     failover: "expected",
+    redundantWithin: 60,
     obstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
@@ -51,6 +53,7 @@ export const etcdLeaderPowerOff: Fault = {
     imitates: "the machine of etcd's leader and an asynchronous replica loses its power",
     bar: "planned",
     failover: "forbidden",
+    redundantWithin: 60,
     obstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.asynchronousReplica();
@@ -64,6 +67,7 @@ export const replicaMachinePowerOff: Fault = {
     imitates: "the machine of the synchronous standby loses its power, and is switched on again later",
     bar: "standby",
     failover: "forbidden",
+    redundantWithin: 60,
     obstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.standby();

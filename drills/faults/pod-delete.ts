@@ -31,5 +31,6 @@ export const replicaPodDelete: Fault = {
     imitates: "the synchronous standby's pod is deleted gracefully, as an eviction or a rollout does",
     bar: "planned",
     failover: "forbidden",
+    redundantWithin: 30,
     prepare: async (cluster) => deletion(cluster, await cluster.standby()),
 };

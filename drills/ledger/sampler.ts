@@ -33,12 +33,13 @@ export class Sampler {
     /** What each instance said of itself, a new entry whenever it says something else. */
     readonly roles: RoleChange[] = [];
     /** Attempts that got an answer of any kind, per instance: a sampler that reached nobody proves nothing. */
-    readonly answers = new Map<string, number>();
+    readonly answers: Map<string, number>;
     private readonly current = new Map<string, SampledRole>();
     private stopped = false;
     private readonly loops: Promise<void>[];
 
     constructor(private readonly options: SamplerOptions) {
+        this.answers = new Map(options.instances.map(({ name }) => [name, 0]));
         this.loops = options.instances.map((instance) => this.sample(instance));
     }
 

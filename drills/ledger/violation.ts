@@ -19,6 +19,8 @@ export interface Violation {
         | "incompatible-order"
         | "G0"
         | "G1a"
+        /** The same of a write whose client was told neither that it is there nor that it is not. */
+        | "G1a-unknown"
         | "G1b"
         | "G1c"
         | "G-single"

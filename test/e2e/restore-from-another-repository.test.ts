@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { asSuperuser, switchSegment } from "../../drills/backup/pods";
 import { nextGeneration, RestoreSettings, type RestoreRequest } from "../../drills/backup/restore";
 import { isAtRest, Runner } from "../../drills/backup/runner";
-import { Store } from "../../drills/backup/store";
+import { Store, type StoreAccess } from "../../drills/backup/store";
 import { measured, useCluster } from "./support";
 
 /** docs/runbooks/clone.md, in one stack: a repository of its own is what makes it another one for pgBackRest. */
@@ -16,7 +16,6 @@ describe("a restore from another repository", () => {
     const elsewhere = `/elsewhere-${run}`;
     // Where the other stack's backups lie: the running stack's own until then.
     const otherPath = () => `/${cluster().state.stack}/${cluster().state.cluster}`;
-    const otherFolder = () => `backups${otherPath()}`;
 
     before(() => {
         settings = new RestoreSettings(cluster());
@@ -24,7 +23,7 @@ describe("a restore from another repository", () => {
     });
     after(async function () {
         this.timeout(600_000);
-        await store.release(otherFolder());
+        await store.closeReader();
         settings.remove();
         await cluster().update();
     });
@@ -32,9 +31,11 @@ describe("a restore from another repository", () => {
     const sql = (text: string) => asSuperuser(cluster(), text);
     const rows = async () => (await sql("select string_agg(id::text, ',' order by id) from clone_probe;")).trim();
 
-    /** The clone, into a repository of its own at this path. */
-    async function ask(path: string): Promise<void> {
-        const { endpoint, caCertificate, accessKeyId, secretAccessKey } = store.access;
+    /** The clone, into a repository of its own at this path, with keys for the other one. */
+    async function ask(
+        path: string,
+        { endpoint, caCertificate, accessKeyId, secretAccessKey }: StoreAccess,
+    ): Promise<void> {
         const { backup } = cluster().state.outputs;
         assert.ok(backup !== undefined);
         const request: RestoreRequest = {
@@ -74,17 +75,19 @@ describe("a restore from another repository", () => {
 
     it("is refused where the own repository is not empty, while the database goes on", async function () {
         this.timeout(600_000);
-        await ask(elsewhere);
+        await ask(elsewhere, store.access);
         const { status, output } = settings.pulumi("up");
         assert.notEqual(status, 0);
         assert.match(output, /among this stack's own backups.*Nothing was stopped or changed/s);
         await sql("insert into clone_probe values (99); delete from clone_probe where id = 99;");
     });
 
-    it("has, asked for anew, the other database up to the place in the WAL, and writes nothing there", async function () {
+    it("has, asked for anew with keys that can only read, the other database up to the place in the WAL", async function () {
         this.timeout(900_000);
-        await ask(`/clone-${run}`);
-        await store.protect(otherFolder());
+        const reader = await store.openReader();
+        const statuses = [await store.put(store.access, "backups/probe"), await store.put(reader, "backups/probe")];
+        assert.deepEqual(statuses, ["200", "403"]);
+        await ask(`/clone-${run}`, reader);
         const begin = Date.now();
         await settings.update();
         measured("a clone, until every layer is whole", (Date.now() - begin) / 1000);
@@ -98,7 +101,7 @@ describe("a restore from another repository", () => {
 
     it("is over with the own repository: every row of before is there, and none of the clone's", async function () {
         this.timeout(900_000);
-        await store.release(otherFolder());
+        await store.closeReader();
         settings.ask({ target: { latest: true }, generation: nextGeneration() });
         await settings.update();
         assert.equal(await rows(), "1,2,3");

@@ -19,7 +19,7 @@ interface Writes {
  * - lost, duplicated, phantom, foreign, torn: the final lists are not what was acknowledged
  * - internal: a transaction does not see its own appends
  * - incompatible-order: a list was read in a state that it never had
- * - G1a: something was read that was never committed; G1b: the middle of somebody's transaction was read
+ * - G1a: something was read that was never committed, G1a-unknown where its client was never told; G1b: the middle of somebody's transaction was read
  * - G0, G1c: a cycle of overwriting; of overwriting and reading
  * - G-single: a cycle with exactly one read of what then changed; lost-update: its kind where two transactions read
  *   the same state and both append to it
@@ -128,9 +128,10 @@ function readProblems(transaction: Transaction, final: Lists, { writer, isLast }
         }
         const gone = external.filter((item) => !whole.includes(item));
         if (gone.length > 0) {
-            const who = writer.get(gone[0] ?? 0);
-            const detail = `list ${key}: read ${gone.join(", ")} (${who?.outcome ?? "foreign"}), which is not there in the end`;
-            violations.push({ kind: "G1a", id, detail });
+            const outcomes = [...new Set(gone.map((item) => writer.get(item)?.outcome ?? "foreign"))];
+            const detail = `list ${key}: read ${gone.join(", ")} (${outcomes.join(", ")}), which is not there in the end`;
+            const isUnknown = outcomes.every((outcome) => outcome === "unknown");
+            violations.push({ kind: isUnknown ? "G1a-unknown" : "G1a", id, detail });
         } else if (external.some((item, at) => item !== whole[at])) {
             const detail = `list ${key}: read ${external.join(" ")}, which is no beginning of ${whole.join(" ")}`;
             violations.push({ kind: "incompatible-order", id, detail });

@@ -29,7 +29,10 @@ describe("judgement of a round", () => {
         ["somebody was promoted without need", { failover: "forbidden" }, {}],
         ["nobody was promoted though somebody had to be", { failover: "expected" }, { promotions: 0 }],
         ["there was no load", {}, { acknowledged: 99 }],
-        ["an instance was not watched", {}, { sampled: { "postgres-0": 4 } }],
+        ["an instance was hardly watched", {}, { sampled: { "postgres-0": 50, "postgres-1": 4 } }],
+        ["an instance was never reached", {}, { sampled: { "postgres-0": 50, "postgres-1": 0 } }],
+        ["nothing was watched", {}, { sampled: {} }],
+        ["nobody read on the replicas", {}, { reads: { primary: 90, replica: 0 } }],
     ];
     for (const [what, faultChanges, changes] of red) {
         it(`is broken when ${what}, however quick it was and starved the host`, () => {
@@ -45,6 +48,23 @@ describe("judgement of a round", () => {
         assert.equal(summarise(fault, [round({ outageSeconds: 5.1, stolenShare: 0.2 })], timers).verdict, "not judged");
         const heldUp = round({ outageSeconds: 5.1, ownDelaySeconds: 0.3 });
         assert.equal(summarise(fault, [heldUp], timers).verdict, "not judged");
+    });
+
+    it("lets a starved round excuse itself, and no other", () => {
+        const starved = round({ outageSeconds: 9, stolenShare: 0.5 });
+        const slow = round({ outageSeconds: 9 });
+        assert.equal(summarise(fault, [round(), starved], timers).verdict, "not judged");
+        assert.equal(summarise(fault, [slow, round({ stolenShare: 0.5 })], timers).verdict, "late");
+    });
+
+    it("is late when it is redundant too late, or when one client waits for what no other notices", () => {
+        const healing = { ...fault, redundantWithin: 30 };
+        assert.equal(summarise(healing, [round({ redundancySeconds: 30 })], timers).verdict, "kept");
+        assert.equal(summarise(healing, [round({ redundancySeconds: 31 })], timers).verdict, "late");
+        const unaffected = { ...fault, bar: "unaffected" } as const;
+        const felt = { outageSeconds: 0.2, worstClientSeconds: 3.1 };
+        assert.equal(summarise(unaffected, [round({ ...felt, worstClientSeconds: 2.9 })], timers).verdict, "kept");
+        assert.equal(summarise(unaffected, [round(felt)], timers).verdict, "late");
     });
 
     it("counts a pause while it heals as an outage", () => {

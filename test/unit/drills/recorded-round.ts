@@ -4,12 +4,12 @@ import type { RoundResult } from "../../../drills/round";
 export const recordedRound = (changes: Partial<RoundResult> = {}): RoundResult => ({
     ...{ fault: "test", target: "postgres-0", begun: "2026-01-01T00:00:00.000Z" },
     ...{ outageSeconds: 2, worstClientSeconds: 2, pauseWhileHealingSeconds: 0, redundancySeconds: 8 },
-    ...{ acknowledged: 1000, failed: 0, unknown: 0, lost: 0, violations: [], reads: { primary: 9, replica: 9 } },
+    ...{ acknowledged: 1000, failed: 0, unknown: 0, lost: 0, violations: [], reads: { primary: 90, replica: 90 } },
     onReplicas: { anomalies: [], operationsBehind: 0 },
     primary: { before: "postgres-0", after: "postgres-1" },
     promotions: 1,
     twoPrimaries: [],
-    sampled: { "postgres-0": 50 },
+    sampled: { "postgres-0": 50, "postgres-1": 50 },
     stolenShare: 0,
     ownDelaySeconds: 0,
     timeline: {

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import type { Operation, Outcome } from "../../../drills/ledger/operation";
+import type { Reading } from "../../../drills/ledger/reader";
+import { accounts, openingBalance, type Found } from "../../../drills/ledger/table";
+import { judgeLedger, type Verdict } from "../../../drills/ledger/verdict";
+
+const append = (outcome: Outcome): Operation => ({
+    ...{ client: 0, id: 1, begin: 1, end: 2, outcome },
+    work: { kind: "lists", steps: [10, 11].map((item, at) => ({ key: at + 1, append: item })) },
+});
+
+/** A read of two lists on one entry, while the append was under way. */
+const reading = (from: Reading["from"], ...lists: number[][]): Reading => ({
+    ...{ from, begin: 1, end: 2, total: accounts * openingBalance, counters: new Map<number, number>() },
+    lists: new Map(lists.map((items, at) => [at + 1, items])),
+});
+
+const found = (...lists: number[][]): Found => ({
+    writes: new Map(),
+    transfers: new Map(),
+    balances: new Map(),
+    counters: new Map(),
+    lists: new Map(lists.map((items, at) => [at + 1, items])),
+});
+
+const violated = ({ violations }: Verdict): string[] => violations.map(({ kind }) => kind);
+
+describe("the verdict on what replicas show", () => {
+    it("accepts there, and only there, a write that never came to be and that nobody was told of", () => {
+        const onReplica = judgeLedger([append("unknown")], [reading("replica", [10], [11])], found([], []));
+        assert.deepEqual(violated(onReplica), []);
+        assert.ok(onReplica.onReplicas.anomalies.every(({ kind }) => kind === "G1a-unknown"));
+        assert.equal(onReplica.onReplicas.anomalies.length, 2);
+        const onPrimary = judgeLedger([append("unknown")], [reading("primary", [10], [11])], found([], []));
+        assert.deepEqual(violated(onPrimary), ["G1a-unknown", "G1a-unknown"]);
+    });
+
+    it("accepts an older state", () => {
+        const stale = judgeLedger([append("ok")], [reading("replica", [], [])], found([10], [11]));
+        assert.deepEqual([violated(stale), stale.onReplicas.anomalies], [[], []]);
+    });
+
+    it("accepts no refused write and no half of a transaction", () => {
+        const refused = judgeLedger([append("failed")], [reading("replica", [10], [11])], found([], []));
+        assert.deepEqual(violated(refused), ["G1a", "G1a"]);
+        const half = judgeLedger([append("ok")], [reading("replica", [10], [])], found([10], [11]));
+        assert.deepEqual(violated(half), ["G-single"]);
+    });
+});
