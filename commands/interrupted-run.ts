@@ -67,7 +67,7 @@ export async function clearPendingOperations(workspace: Workspace): Promise<void
     say(`An earlier run was interrupted during ${pending.length} operations; they are done again:`);
     for (const { type, resource } of pending) say(`  ${type} ${resource.urn.split("::").slice(2).join(" ")}`);
     // Importing a deployment is what drops its pending operations.
-    if ((await pulumiOutput(workspace, ["stack", "import"], text)) !== undefined) return;
+    if ((await pulumiOutput(workspace, ["stack", "import"], { input: text })) !== undefined) return;
     throw new ToolchainError(
         `The pending operations of ${workspace.stack} cannot be cleared.`,
         `Try: eval "$(make -s env)" && pulumi refresh --clear-pending-creates --stack ${workspace.stack}`,

@@ -80,14 +80,20 @@ function endGroup(pid: number | undefined): void {
     }
 }
 
-/** Standard output of a short `pulumi` command; undefined when it fails. */
-export async function pulumiOutput(workspace: Workspace, args: string[], input?: string): Promise<string | undefined> {
+/** Standard output of a short `pulumi` command; undefined when it fails, and then `onError` is told what it said. */
+export async function pulumiOutput(
+    workspace: Workspace,
+    args: string[],
+    { input, onError }: { input?: string; onError?: (said: string) => void } = {},
+): Promise<string | undefined> {
     const child = spawn("pulumi", [...args, "--stack", workspace.stack, "--non-interactive"], {
         cwd: checkout,
         env: workspace.environment,
-        stdio: ["pipe", "pipe", "ignore"],
+        stdio: ["pipe", "pipe", "pipe"],
     });
     const chunks: Buffer[] = [];
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
     child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
     child.stdin.on("error", () => undefined);
     child.stdin.end(input ?? "");
@@ -95,7 +101,11 @@ export async function pulumiOutput(workspace: Workspace, args: string[], input?:
         child.once("error", () => resolve(null));
         child.once("close", resolve);
     });
-    return status === 0 ? Buffer.concat(chunks).toString("utf8") : undefined;
+    if (status === 0) {
+        return Buffer.concat(chunks).toString("utf8");
+    }
+    onError?.(said.trim());
+    return undefined;
 }
 
 /** Makes the stack when it is missing, and selects it for the shell of `make env`. */

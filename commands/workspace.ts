@@ -63,22 +63,26 @@ function usesOwnPassphrase(stack: string): boolean {
     return file === ownPassphrase || (stack === devStack && !isSet);
 }
 
-/** Makes the local backend and, for the dev stack, a passphrase of its own. */
-export function prepareState({ stack, ownsState, environment }: Workspace): void {
-    if (!ownsState) return;
-    mkdirSync(ownBackend, { recursive: true });
-    if (environment["PULUMI_CONFIG_PASSPHRASE_FILE"] === ownPassphrase) {
-        if (existsSync(ownPassphrase)) return;
-        forgetEncryptionSalt(stack);
-        writeFileSync(ownPassphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
-        return;
-    }
-    const given = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"].some((name) => name in environment);
-    if (given) return;
+/** A stack's secrets can be read: the passphrase is given, or this checkout's own. */
+export function assertPassphrase({ stack, ownsState, environment }: Workspace): void {
+    const isGiven = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"].some((name) => name in environment);
+    if (!ownsState || isGiven) return;
     throw new ToolchainError(
         `Stack ${stack} needs a passphrase for its secrets: one is generated for ${devStack} only.`,
         "Set PULUMI_CONFIG_PASSPHRASE_FILE to a file you keep, or choose a backend with PULUMI_BACKEND_URL.",
     );
+}
+
+/** Makes the local backend and, for the dev stack, a passphrase of its own. */
+export function prepareState(workspace: Workspace): void {
+    const { stack, ownsState, environment } = workspace;
+    if (!ownsState) return;
+    assertPassphrase(workspace);
+    mkdirSync(ownBackend, { recursive: true });
+    if (environment["PULUMI_CONFIG_PASSPHRASE_FILE"] === ownPassphrase && !existsSync(ownPassphrase)) {
+        forgetEncryptionSalt(stack);
+        writeFileSync(ownPassphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
+    }
 }
 
 /**

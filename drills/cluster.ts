@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runPulumi, unattended } from "../commands/run-pulumi";
-import { assess, databaseReasons } from "../commands/status/assessment";
+import { assess, databaseReasons, wholenessReasons } from "../commands/status/assessment";
 import { observe, type Observation } from "../commands/status/collect";
 import { probeEtcd } from "../commands/status/etcd";
 import { Kubernetes } from "../commands/status/kubernetes";
@@ -207,7 +207,12 @@ export class Cluster {
         });
     }
 
-    /** Until every layer is whole, machines and nodes included. */
+    /** Until every layer is whole, whatever the database's settings are. */
+    async waitUntilWhole(timeoutSeconds: number): Promise<number> {
+        return this.waitUntil(timeoutSeconds, async () => wholenessReasons(await this.observe()));
+    }
+
+    /** Until every layer is whole, machines and nodes included, and nothing is set that would lose a write. */
     async waitUntilRedundant(timeoutSeconds = 600): Promise<number> {
         return this.waitUntil(timeoutSeconds, async () => {
             const { redundant, serving, reasons } = assess(await this.observe());

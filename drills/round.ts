@@ -55,6 +55,8 @@ const warmUpMs = 4000;
 const settleMs = 8000;
 const limitMs = 120_000;
 const healLimitSeconds = 600;
+/** For what the database itself does not need: machines, nodes and entries. */
+const layersLimitSeconds = 300;
 /** A runner that finds no end is a matter of its own tests. */
 const backupLimitSeconds = 120;
 
@@ -80,16 +82,25 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
     const ownDelay = new OwnDelay();
     const steal = new StealRecord(now);
     const timeline = new Timeline(ledger, sampler);
+    let preparing: Promise<PreparedFault> | undefined;
     let prepared: PreparedFault | undefined;
     let healed = false;
-    // Ctrl-C must not leave the fault behind.
-    const interrupted = () => void (prepared?.heal() ?? Promise.resolve()).finally(() => process.exit(130));
+    let ending: Promise<void> | undefined;
+    // Ctrl-C must leave neither the fault behind nor what was prepared for it.
+    const interrupted = () => {
+        ending ??= Promise.resolve(preparing)
+            .then((half) => half?.heal())
+            .catch(() => undefined)
+            .finally(() => process.exit(130));
+    };
     process.once("SIGINT", interrupted);
     process.once("SIGTERM", interrupted);
     try {
         report("clients write");
         await sleep(warmUpMs);
-        prepared = await fault.prepare(cluster);
+        preparing = fault.prepare(cluster);
+        prepared = await preparing;
+        await ending;
         ownDelay.take();
         const faultAt = timeline.mark("fault");
         report(`${prepared.target} is hit`);
@@ -99,12 +110,11 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         report("healing");
         await (options.heal ?? prepared.heal)();
         healed = true;
-        const stuck = await cluster.waitUntilHealed(healLimitSeconds).then(
-            () => undefined,
-            (error: Error) => error.message,
-        );
+        const notHealed = await whyNot(cluster.waitUntilHealed(healLimitSeconds));
         const delayed = ownDelay.take();
-        const wholeAt = timeline.mark(stuck === undefined ? "whole" : "stuck");
+        const wholeAt = timeline.mark(notHealed === undefined ? "whole" : "stuck");
+        report("waiting for the machines, the nodes and the entries");
+        const stuck = notHealed ?? (await whyNot(cluster.waitUntilWhole(layersLimitSeconds)));
         await sleep(2000);
         await options.beforeVerdict?.(cluster);
         const held = fault.holdSeconds !== undefined;
@@ -154,6 +164,12 @@ async function backupsAtRest(cluster: Cluster): Promise<void> {
         .until("no backup runs", backupLimitSeconds, (status) => status.reachable === false || isAtRest(status))
         .catch(() => undefined);
 }
+
+const whyNot = (waiting: Promise<unknown>): Promise<string | undefined> =>
+    waiting.then(
+        () => undefined,
+        (error: Error) => error.message,
+    );
 
 /** Those are away until somebody brings them back; the others begin to come back at once. */
 const needsHealing = ({ bar, holdSeconds }: Fault): boolean => bar === "machine" || holdSeconds !== undefined;

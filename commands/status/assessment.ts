@@ -10,16 +10,18 @@ export interface Assessment {
 }
 
 export function assess(seen: Observation): Assessment {
-    const reasons = [
-        ...machineReasons(seen),
-        ...nodeReasons(seen),
-        ...etcdReasons(seen),
-        ...instanceReasons(seen),
-        ...entryReasons(seen),
-    ];
+    const reasons = [...wholenessReasons(seen), ...settingReasons(seen)];
     const serving = seen.writes.some(({ accepted }) => accepted);
     return { serving, redundant: serving && reasons.length === 0, reasons };
 }
+
+/** What is missing of any layer. */
+export const wholenessReasons = (seen: Observation): string[] => [
+    ...machineReasons(seen),
+    ...nodeReasons(seen),
+    ...databaseReasons(seen),
+    ...entryReasons(seen),
+];
 
 /** What keeps the database itself, apart from machines and Kubernetes, from losing nothing and healing. */
 export const databaseReasons = (seen: Pick<Observation, "etcd" | "instances">): string[] => [
@@ -81,7 +83,29 @@ function instanceReasons({ instances }: Pick<Observation, "instances">): string[
     ];
 }
 
-const entryReasons = ({ writes }: Observation): string[] =>
-    writes
+const entryReasons = ({ writes, reads }: Observation): string[] => [
+    ...writes
         .filter(({ accepted }) => !accepted)
-        .map(({ entry, problem }) => `entry ${entry} takes no write: ${problem ?? "unknown"}`);
+        .map(({ entry, problem }) => `entry ${entry} takes no write: ${problem ?? "unknown"}`),
+    ...reads
+        .filter(({ problem }) => problem !== undefined)
+        .map(({ entry, problem }) => `entry ${entry} answers no read: ${problem}`),
+];
+
+/** Levels of `synchronous_commit` at which an acknowledged write is on the disks of two machines. */
+const onTwoDisks = ["on", "remote_apply"];
+
+/** What a person set, that an update would set back, or that holds for the application's sessions only. */
+function settingReasons({ patroni, writes }: Observation): string[] {
+    const levels = new Set(writes.flatMap(({ synchronousCommit }) => synchronousCommit ?? []));
+    const weak = [...levels].filter((level) => !onTwoDisks.includes(level));
+    return [
+        ...(patroni?.paused === true ? ["Patroni is paused: nobody is promoted until `patronictl resume`"] : []),
+        ...(patroni?.strict === false
+            ? [
+                  "strict synchronous replication is off: writes are acknowledged without a standby, `pulumi up` sets it back",
+              ]
+            : []),
+        ...weak.map((level) => `synchronous_commit is ${level} for the application: what is acknowledged may be lost`),
+    ];
+}

@@ -17,23 +17,21 @@ export interface InstanceStatus {
     pendingRestart: boolean;
 }
 
+/** What a person may have changed past the program. */
+export interface PatroniSettings {
+    /** Nothing is promoted, demoted or restarted by itself. */
+    paused: boolean;
+    /** Writes wait for a standby even when none is left. */
+    strict: boolean;
+}
+
 interface ListedMember extends Member {
     pending_restart?: boolean;
 }
 
 /** PostgreSQL instances as Patroni sees them, each also asked itself. */
 export async function probeInstances(state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<InstanceStatus[]> {
-    const question = async <Answer>(host: string, path: string): Promise<Answer> => {
-        const stream = await tunnel.connect(host, ports.patroni, timeoutMs);
-        return askJson<Answer>({
-            host,
-            port: ports.patroni,
-            path,
-            tls: { ca: state.patroniAuthority },
-            stream,
-            timeoutMs,
-        });
-    };
+    const question = questions(state, tunnel, timeoutMs);
     const lists = state.instances.map(({ address }) => question<{ members: ListedMember[] }>(address, "/cluster"));
     const own = state.instances.map(({ address }) =>
         question<{ state: string }>(address, "/patroni").then(
@@ -52,6 +50,41 @@ export async function probeInstances(state: StackState, tunnel: Tunnel, timeoutM
         ),
     );
 }
+
+export async function probePatroni(
+    state: StackState,
+    tunnel: Tunnel,
+    timeoutMs = 4000,
+): Promise<PatroniSettings | undefined> {
+    const question = questions(state, tunnel, timeoutMs);
+    const configs = state.instances.map(({ address }) =>
+        question<{ pause?: boolean; synchronous_mode?: boolean | string; synchronous_mode_strict?: boolean }>(
+            address,
+            "/config",
+        ),
+    );
+    const config = await Promise.any(configs).catch(() => undefined);
+    return (
+        config && {
+            paused: config.pause === true,
+            strict: Boolean(config.synchronous_mode) && config.synchronous_mode_strict === true,
+        }
+    );
+}
+
+const questions =
+    (state: StackState, tunnel: Tunnel, timeoutMs: number) =>
+    async <Answer>(host: string, path: string): Promise<Answer> => {
+        const stream = await tunnel.connect(host, ports.patroni, timeoutMs);
+        return askJson<Answer>({
+            host,
+            port: ports.patroni,
+            path,
+            tls: { ca: state.patroniAuthority },
+            stream,
+            timeoutMs,
+        });
+    };
 
 export function describeInstance(name: string, answers: boolean, member: ListedMember | undefined): InstanceStatus {
     const role = member === undefined ? "unknown" : member.role === "leader" ? "primary" : "replica";

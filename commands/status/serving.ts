@@ -6,6 +6,8 @@ export interface WriteProbe {
     entry: string;
     accepted: boolean;
     milliseconds?: number;
+    /** `synchronous_commit` of a session of the application's. */
+    synchronousCommit?: string;
     /** WAL that the primary behind this entry could not archive at its last attempt. */
     unarchived?: string;
     problem?: string;
@@ -25,10 +27,12 @@ const createTable = `do $$ begin
     create table if not exists postgres_ha.status_probe (entry text primary key, written timestamptz not null);
 end $$`;
 
-const lastFailure = `select last_failed_wal as unarchived from pg_stat_archiver
-    where last_failed_time > coalesce(last_archived_time, '-infinity')`;
+const details = `select current_setting('synchronous_commit') as "synchronousCommit", (select last_failed_wal from
+    pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')) as unarchived`;
 
 const missing = new Set(["42P01", "3F000"]);
+
+const limits = { connectTimeoutMs: 3000, statementTimeoutMs: 3000, applicationName: "make status" };
 
 export const probeWrites = (state: StackState): Promise<WriteProbe[]> =>
     Promise.all(entriesOf(state.outputs.connectionString, state.outputs.caCertificate).map(probeWrite));
@@ -38,17 +42,40 @@ async function probeWrite(entry: Entry): Promise<WriteProbe> {
     const begin = Date.now();
     let session: Session | undefined;
     try {
-        session = await Session.open(entry, {
-            connectTimeoutMs: 3000,
-            statementTimeoutMs: 3000,
-            applicationName: "make status",
-        });
+        session = await Session.open(entry, limits);
         await write(session, name);
         const milliseconds = Date.now() - begin;
-        const { rows } = await session.query<{ unarchived: string }>(lastFailure);
-        return { entry: name, accepted: true, milliseconds, ...rows[0] };
+        const { rows } = await session
+            .query<{ synchronousCommit: string; unarchived: string | null }>(details)
+            .catch(() => ({ rows: [] }));
+        const unarchived = rows[0]?.unarchived ?? undefined;
+        return { entry: name, accepted: true, milliseconds, ...rows[0], unarchived };
     } catch (error) {
         return { entry: name, accepted: false, problem: (error as Error).message };
+    } finally {
+        session?.close();
+    }
+}
+
+export interface ReadProbe {
+    /** `address:port` of the read-only entry. */
+    entry: string;
+    /** Undefined when it answers. */
+    problem?: string;
+}
+
+export const probeReads = (state: StackState): Promise<ReadProbe[]> =>
+    Promise.all(entriesOf(state.outputs.readOnlyConnectionString, state.outputs.caCertificate).map(probeRead));
+
+async function probeRead(entry: Entry): Promise<ReadProbe> {
+    const name = `${entry.host}:${entry.port}`;
+    let session: Session | undefined;
+    try {
+        session = await Session.open(entry, limits);
+        await session.query("select 1");
+        return { entry: name };
+    } catch (error) {
+        return { entry: name, problem: (error as Error).message };
     } finally {
         session?.close();
     }

@@ -2,7 +2,7 @@ import type { MachineAccess } from "../../components/machines/machine";
 import { ToolchainError } from "../../offline/errors";
 import { presentToolchain } from "../present-toolchain";
 import { pulumiOutput } from "../run-pulumi";
-import { openWorkspace, type Workspace } from "../workspace";
+import { assertPassphrase, openWorkspace, type Workspace } from "../workspace";
 
 /** A resource as `pulumi stack export --show-secrets` has it, its secrets unwrapped. */
 export interface StateResource {
@@ -81,9 +81,19 @@ export async function openStack(): Promise<Workspace> {
 }
 
 export async function readStackState(workspace: Workspace): Promise<StackState> {
-    const text = await pulumiOutput(workspace, ["stack", "export", "--show-secrets"]);
+    assertPassphrase(workspace);
+    let said = "";
+    const text = await pulumiOutput(workspace, ["stack", "export", "--show-secrets"], {
+        onError: (all) => (said = all),
+    });
     if (text === undefined) {
-        throw new ToolchainError(`There is no stack ${workspace.stack} here.`, "Run make up first.");
+        const isMissing = /no stack named|no such file or directory/.test(said);
+        throw new ToolchainError(
+            isMissing
+                ? `There is no stack ${workspace.stack} here.`
+                : `Pulumi cannot read stack ${workspace.stack}: ${said}`,
+            isMissing ? "Run make up first." : "Correct that, or look with `pulumi stack export`.",
+        );
     }
     const { deployment } = JSON.parse(text) as { deployment: { resources?: StateResource[] } | null };
     const resources = (deployment?.resources ?? []).map(({ urn, type, inputs, outputs }) => ({

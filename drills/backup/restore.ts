@@ -49,7 +49,7 @@ export class RestoreSettings {
     /** As a person would: `pulumi config set --secret`, the value on standard input. */
     async setSecret(key: string, value: string): Promise<void> {
         const args = ["config", "set", "--secret", key, "--config-file", this.file];
-        if ((await pulumiOutput(this.cluster.workspace, args, value)) === undefined) {
+        if ((await pulumiOutput(this.cluster.workspace, args, { input: value })) === undefined) {
             throw new Error(`pulumi ${args.join(" ")} failed`);
         }
     }

@@ -1,6 +1,6 @@
 import type { SshConnection } from "../../components/machines/ssh";
 import type { Cluster, MachineOf } from "../cluster";
-import { process, processes, signal, withChildren } from "../machine/processes";
+import { process, processes, resume, signal, withChildren } from "../machine/processes";
 import { undoLater } from "../machine/undo-later";
 import type { Fault, PreparedFault } from "./fault";
 
@@ -14,7 +14,7 @@ async function freeze(on: MachineOf, find: (ssh: SshConnection) => Promise<numbe
             await signal(ssh, "STOP", frozen);
             await undoLater(ssh, `kill -CONT ${frozen.join(" ")} 2>/dev/null; true`);
         },
-        heal: () => signal(ssh, "CONT", frozen),
+        heal: () => resume(ssh, frozen),
     };
 }
 

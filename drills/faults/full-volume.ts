@@ -15,8 +15,21 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
     async prepare(cluster) {
         const replica = await cluster.machineOf(await cluster.asynchronousReplica());
         const volume = await SmallVolume.of(cluster, replica, inside);
-        await volume.mount(64);
-        await cluster.makePrimary(replica.name);
+        const giveBack = async (): Promise<void> => {
+            await volume.free();
+            await cluster.waitUntilHealed(300);
+            if ((await cluster.primary()).name === replica.name) {
+                await cluster.makePrimary((await cluster.standby()).name);
+            }
+            await volume.unmount();
+        };
+        try {
+            await volume.mount(64);
+            await cluster.makePrimary(replica.name);
+        } catch (error) {
+            await giveBack();
+            throw error;
+        }
         return {
             target: `${replica.name} on ${replica.machine.name}`,
             async inject() {
@@ -34,14 +47,7 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
                     .catch(() => undefined);
                 session.destroy();
             },
-            async heal() {
-                await volume.free();
-                await cluster.waitUntilHealed(300);
-                if ((await cluster.primary()).name === replica.name) {
-                    await cluster.makePrimary((await cluster.standby()).name);
-                }
-                await volume.unmount();
-            },
+            heal: giveBack,
         };
     },
 });

@@ -22,13 +22,12 @@ export const kubernetesApiDown: Fault = {
             }),
         );
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const postmaster = await process(ssh, "postmaster");
         return {
             target: `the API of ${servers.length} servers, then ${name} on ${machine.name}`,
             async inject() {
                 await Promise.all(cuts.map((cut) => cut.apply()));
                 await sleep(30_000);
-                await signal(ssh, "KILL", [postmaster]);
+                await signal(ssh, "KILL", [await process(ssh, "postmaster")]);
             },
             heal: async () => void (await Promise.all(cuts.map((cut) => cut.lift()))),
         };

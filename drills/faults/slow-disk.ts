@@ -9,8 +9,10 @@ const throttled = 256 * 1024;
 /** The control group of the primary's container (v2), and the device below its data. */
 async function limits(ssh: SshConnection): Promise<{ file: string; device: string }> {
     const postmaster = await process(ssh, "postmaster");
+    // Limits are of whole disks: of a partition the disk that it is on.
     const { stdout } = await ssh.run(
-        `sed -n 's/^0:://p' /proc/${postmaster}/cgroup; stat -c '%Hd:%Ld' /proc/${postmaster}/root/data/pgdata`,
+        `sed -n 's/^0:://p' /proc/${postmaster}/cgroup; device=$(stat -c '%Hd:%Ld' /proc/${postmaster}/root/data/pgdata); ` +
+            "known=/sys/dev/block/$device; if test -e $known/partition; then cat $(readlink -f $known)/../dev; else echo $device; fi",
     );
     const [group = "", device = ""] = stdout.trim().split("\n");
     return { file: `/sys/fs/cgroup${group}/io.max`, device };

@@ -21,16 +21,25 @@ export const streamsCutThenKill: Fault = {
         const rules = pods.map((address): Rule => ({
             table: "filter",
             chain: "INPUT",
-            match: `-s ${address} -p tcp --dport ${ports.postgresql}`,
+            // A standby whose connection is closed resets the primary's end of it: that must arrive.
+            match: `-s ${address} -p tcp ! --tcp-flags RST RST --dport ${ports.postgresql}`,
             target: "REJECT --reject-with tcp-reset",
         }));
         const postmaster = await process(ssh, "postmaster");
         const cut = new NetworkCut(ssh, rules, postmaster);
+        const standbys = pods.map((address) => `dst ${address}`).join(" or ");
+        const open =
+            `nsenter --net=/proc/${postmaster}/ns/net ss --no-header --tcp --numeric state established ` +
+            `"sport = :${ports.postgresql} and ( ${standbys} )"`;
         return {
             target: `${name} on ${machine.name}`,
             async inject() {
                 await cut.apply();
                 await sleep(2000);
+                const { stdout } = await ssh.run(open);
+                if (stdout.trim() !== "") {
+                    throw new Error(`${name}: streams survive the cut:\n${stdout}`);
+                }
                 await signal(ssh, "KILL", [postmaster]);
             },
             heal: () => cut.lift(),

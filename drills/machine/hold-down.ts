@@ -6,6 +6,8 @@ export function holdDown(ssh: SshConnection, program: Program, atMostSeconds: nu
     const unit = `drill-hold-down-${program}`;
     return {
         async begin(): Promise<void> {
+            // Nothing to kill: it would hold down what does not exist under this name.
+            await ssh.run(commandThatKills(program));
             const loop = `while :; do ${commandThatKills(program)}; sleep 0.2; done`;
             await ssh.run(
                 `systemd-run --quiet --collect --unit=${unit} --property=RuntimeMaxSec=${atMostSeconds} bash -c "${loop}"`,

@@ -45,7 +45,17 @@ export async function signalGracefully(ssh: SshConnection, program: Program, tim
 /** For a shell on the machine; it does not kill the shell that it is an argument of. */
 export const commandThatKills = (program: Program): string => `pkill -KILL -f '${patterns[program]}'`;
 
-/** Those that are gone by now are no error. */
-export async function signal(ssh: SshConnection, name: "KILL" | "STOP" | "CONT", pids: number[]): Promise<void> {
-    await ssh.run(`kill -${name} ${pids.join(" ")}`, { allowFailure: true });
+/** One that is gone by now is no error, but a fault that reaches nobody is none. */
+export async function signal(ssh: SshConnection, name: "KILL" | "STOP", pids: number[]): Promise<void> {
+    const { exitCode } = await ssh.run(
+        `reached=1; for pid in ${pids.join(" ")}; do kill -${name} $pid 2>/dev/null && reached=0; done; exit $reached`,
+        { allowFailure: true },
+    );
+    if (exitCode !== 0) {
+        throw new Error(`${ssh.machine.name}: none of the processes [${pids.join(", ")}] was there for ${name}`);
+    }
 }
+
+/** After SIGSTOP; those that are gone by now need nothing. */
+export const resume = async (ssh: SshConnection, pids: number[]): Promise<void> =>
+    void (await ssh.run(`kill -CONT ${pids.join(" ")}`, { allowFailure: true }));

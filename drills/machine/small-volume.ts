@@ -22,8 +22,12 @@ export class SmallVolume {
     /** `spareMiB`: room that is left beside what is there. */
     async mount(spareMiB: number): Promise<void> {
         const { folder } = this;
+        const { exitCode } = await this.on.ssh.run(`mountpoint -q ${folder}.full`, { allowFailure: true });
+        if (exitCode === 0) {
+            throw new Error(`${this.on.name}: its data is still on the small volume of an earlier drill`);
+        }
         await this.whileStopped(
-            `size=$(($(du -sm ${folder} | cut -f 1) + ${spareMiB})); rm -rf ${folder}.full; mkdir ${folder}.full; ` +
+            `size=$(($(du -sm ${folder} | cut -f 1) + ${spareMiB})); mkdir -p ${folder}.full; ` +
                 `mount -t tmpfs -o size=\${size}m drill-full ${folder}.full; chown --reference ${folder} ${folder}.full; ` +
                 `chmod --reference ${folder} ${folder}.full; cp -a ${folder}/. ${folder}.full/; ` +
                 `mount --bind ${folder}.full ${folder}`,
@@ -36,12 +40,13 @@ export class SmallVolume {
 
     free = (): Promise<unknown> => this.on.ssh.run(`rm -f ${this.folder}/drill-filler`, { allowFailure: true });
 
-    /** What is on the small one goes back to the disk. */
+    /** What is on the small one goes back to the disk; undoes half a `mount`, too. */
     async unmount(): Promise<void> {
         const { folder } = this;
         await this.whileStopped(
-            `umount ${folder}; find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; ` +
-                `rm -f ${folder}/drill-filler; umount ${folder}.full; rmdir ${folder}.full`,
+            `if findmnt --noheadings --mountpoint ${folder} | grep -q drill-full; then umount ${folder}; ` +
+                `find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; rm -f ${folder}/drill-filler; fi; ` +
+                `if mountpoint -q ${folder}.full; then umount ${folder}.full; fi; rm -d -f ${folder}.full`,
         );
     }
 

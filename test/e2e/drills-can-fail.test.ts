@@ -6,7 +6,7 @@ import { healsItself, type Fault } from "../../drills/faults/fault";
 import { streamsCutThenKill } from "../../drills/faults/streams-cut";
 import { switchover } from "../../drills/faults/switchovers";
 import { brokenPromises } from "../../drills/judgement";
-import { processes, signal } from "../../drills/machine/processes";
+import { processes, resume, signal } from "../../drills/machine/processes";
 import { anySession, forgetRound } from "../../drills/ledger/table";
 import { runRound, type RoundResult } from "../../drills/round";
 import { useCluster } from "./support";
@@ -93,7 +93,7 @@ describe("drills", () => {
                         await signal(ssh, "STOP", patroni);
                         await inContainer(on, name, "postgresql", promote);
                     },
-                    heal: () => signal(ssh, "CONT", patroni),
+                    heal: () => resume(ssh, patroni),
                 };
             },
         };

@@ -29,7 +29,9 @@ function whole(): Observation {
             synchronous: n === 2,
             pendingRestart: false,
         })),
+        patroni: { paused: false, strict: true },
         proxies: [],
+        reads: numbers.map((n) => ({ entry: `a${n}:5433` })),
         writes: numbers.map((n) => ({ entry: `a${n}:5432`, accepted: true })),
     };
 }
@@ -80,6 +82,18 @@ describe("serving and redundant", () => {
             "a primary that does not answer",
             (seen) => (element(seen.instances, 0).answers = false),
             /no instance is a running/,
+        ],
+        [
+            "an entry that answers no read",
+            (seen) => (element(seen.reads, 1).problem = "refused"),
+            /a2:5433 answers no read: refused/,
+        ],
+        ["a pause of Patroni", (seen) => (seen.patroni = { paused: true, strict: true }), /paused/],
+        ["writes without a standby", (seen) => (seen.patroni = { paused: false, strict: false }), /strict .* is off/],
+        [
+            "an application that does not wait for a standby",
+            (seen) => (element(seen.writes, 0).synchronousCommit = "local"),
+            /synchronous_commit is local/,
         ],
         ["a lost etcd member", (seen) => (element(seen.etcd.members, 0).healthy = false), /2 voting members are left/],
         ["an etcd learner", (seen) => (element(seen.etcd.members, 0).learner = true), /learner/],
