@@ -62,13 +62,15 @@ function backedUp({ backups, running, lastJob, now }: RunnerStatus): string {
     const made = last
         ? `yes  ${age(last.finishedAt, now)} (${last.type}), full ${age(full?.finishedAt, now)}`
         : "no  the first backup is not done";
+    const damaged = backups.filter(({ error }) => error).map(({ label }) => label);
+    const pages = damaged.length > 0 ? `; DAMAGED PAGES were read for ${damaged.join(", ")}: see PostgreSQL's log` : "";
     const share = running?.totalBytes ? ` ${Math.round((100 * (running.doneBytes ?? 0)) / running.totalBytes)} %` : "";
     const going = running ? `; ${running.job} ${running.type ?? ""} runs${share}: ${running.reason}` : "";
     const failed =
         !running && lastJob?.job === "backup" && !lastJob.ok
             ? `; the last attempt failed ${age(lastJob.finishedAt, now)}: ${lastJob.message}`
             : "";
-    return `${made}${going}${failed}`;
+    return `${made}${pages}${going}${failed}`;
 }
 
 function restoreTested({ restoreTest, now, latestRecoverableTime }: RunnerStatus): string {

@@ -36,6 +36,9 @@ export async function startStopped(ssh: SshConnection, location: ClusterLocation
 const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
     kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
 
+export const hasInstances = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
+    (await replicasOf(ssh, location)) !== undefined;
+
 /** Undefined where there is no set of instances. */
 async function replicasOf(ssh: SshConnection, { cluster, namespace }: ClusterLocation): Promise<number | undefined> {
     const get = `-n ${namespace} get statefulset ${cluster} --ignore-not-found -o jsonpath={.spec.replicas}`;

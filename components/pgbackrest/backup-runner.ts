@@ -110,6 +110,10 @@ function createDeployment(
                             { name: "tls", secret: { secretName: tls.metadata.name, defaultMode: 0o440 } },
                             { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
                             { name: "shared-memory", emptyDir: { medium: "Memory", sizeLimit: "256Mi" } },
+                            {
+                                name: "restore-request",
+                                configMap: { name: args.pgBackRest.instance.request.metadata.name },
+                            },
                             { name: "scratch", emptyDir: { sizeLimit: args.backup.scratch } },
                         ],
                     },
@@ -148,6 +152,7 @@ const container = (args: BackupRunnerArgs): kubernetes.types.input.core.v1.Conta
     volumeMounts: [
         { name: "pgbackrest", mountPath: backupPaths.config, readOnly: true },
         { name: "tls", mountPath: backupPaths.tls, readOnly: true },
+        { name: "restore-request", mountPath: backupPaths.request, readOnly: true },
         { name: "tmp", mountPath: "/tmp" },
         { name: "shared-memory", mountPath: "/dev/shm" },
         { name: "scratch", mountPath: backupPaths.scratch },

@@ -16,7 +16,7 @@ export interface BackupStateInputs {
 export interface BackupStatus {
     /** A segment of WAL has reached the repository. */
     archiving: boolean;
-    /** Time of the newest archived segment; empty while there is none. */
+    /** Up to when the newest backup can be rolled; empty while there is none. */
     latestRecoverableTime: string;
 }
 
@@ -56,6 +56,9 @@ async function archiving(ssh: SshConnection, inputs: BackupStateInputs): Promise
         const status = await askRunner(ssh, inputs).catch((error: unknown) => (error as Error).message);
         if (typeof status === "string") {
             return { waiting: status };
+        }
+        if (status.repository !== inputs.repository) {
+            return { waiting: `the runner still watches ${status.repository}` };
         }
         if (status.reachable === false) {
             console.log(`${inputs.cluster}: backups wait: ${status.problem}`);

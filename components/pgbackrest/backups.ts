@@ -16,7 +16,7 @@ export interface BackupOutput {
     repository: string;
     /** Encrypts the repository; keep a copy outside of this stack and its state. A secret. */
     passphrase: pulumi.Output<string>;
-    /** ISO 8601, as seen when the stack was last updated or refreshed; `make status` looks now. */
+    /** ISO 8601; empty while there is no backup to begin with. As seen when the stack was last updated or refreshed; `make status` looks now. */
     latestRecoverableTime: pulumi.Output<string>;
 }
 

@@ -10,6 +10,7 @@ import type { NormalisedBackup } from "./backup-args";
 import { backupPaths, renderPgBackRestConfig, runnerCommonName, type PgBackRestConfigInput } from "./config";
 import type { Repository } from "./repository";
 import { existingRepository, normaliseRepository } from "./repository-args";
+import { PassphraseCheck } from "./passphrase-check";
 import { restoreRequest, type RestoreArgs } from "./restore";
 import { RestorePreparation } from "./restore-preparation";
 
@@ -58,7 +59,13 @@ export class PgBackRest extends pulumi.ComponentResource {
         this.runnerCertificate = runnerCertificate;
         const { repository } = args;
         const files = instanceFiles(args, this.passphrase);
-        const allowed = { ...object, dependsOn: createRestorePreparation(name, args, files, object) };
+        const allowed = {
+            ...object,
+            dependsOn: [
+                createPassphraseCheck(name, args, { files, passphrase: this.passphrase }, this),
+                ...createRestorePreparation(name, args, files, object),
+            ],
+        };
         this.instance = {
             stanza: this.stanza,
             config: createConfig(`${name}-settings`, "pgbackrest", args, files, allowed),
@@ -120,6 +127,18 @@ function runnerFiles(args: PgBackRestArgs, passphrase: pulumi.Input<string>): Fi
         "runner.conf": render(args, own, { kind: "runner", instances: args.instances }),
     };
 }
+
+const createPassphraseCheck = (
+    name: string,
+    { cluster, image, machines, context }: PgBackRestArgs,
+    secrets: { files: Files; passphrase: pulumi.Output<string> },
+    parent: pulumi.Resource,
+): pulumi.Resource =>
+    new PassphraseCheck(
+        `${name}-passphrase-check`,
+        { stanza: cluster, image, machines, ...secrets },
+        { parent, deletedWith: context.cluster },
+    );
 
 /** Nothing to wait for where no restore is asked for. */
 function createRestorePreparation(

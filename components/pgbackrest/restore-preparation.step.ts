@@ -1,14 +1,12 @@
-import { randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { kubectl, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh } from "../machines/ssh";
-import { startStopped, stopInstances } from "../patroni/stopping";
+import { hasInstances, startStopped, stopInstances } from "../patroni/stopping";
 import { step } from "../progress";
 import type { StepProvider } from "../step";
-import { backupPaths } from "./config";
+import { askRepository } from "./ask-repository";
 import type { RestoreRequest } from "./restore";
-import { runInImage } from "./run-in-image";
 
 export interface RestorePreparationInputs {
     cluster: string;
@@ -32,25 +30,30 @@ export interface RestorePreparationInputs {
  */
 export const provider: StepProvider<RestorePreparationInputs> = {
     async create(inputs) {
-        await prepare(inputs);
+        await prepare(inputs, true);
         return { id: inputs.cluster, outs: inputs };
     },
     diff: (_id, olds, news) =>
         Promise.resolve({ changed: !isDeepStrictEqual(olds.request, news.request), replaces: [] }),
-    async update(_id, _olds, news) {
-        await prepare(news);
+    async update(_id, olds, news) {
+        await prepare(news, news.request.generation > olds.request.generation);
         return news;
     },
 };
 
 const nothingChanged = "Nothing was stopped or changed";
 
-async function prepare(inputs: RestorePreparationInputs): Promise<void> {
-    if (!(await isWanted(inputs))) {
-        return;
-    }
+/** `isRaised`: its generation is higher than any that this state knows. */
+async function prepare(inputs: RestorePreparationInputs, isRaised: boolean): Promise<void> {
+    const answer = await isWanted(inputs);
     const server = await waitForServer(inputs.servers);
     await withSsh(server, async (ssh) => {
+        if (answer.bytes === 0) {
+            if (isRaised && (await hasInstances(ssh, inputs))) {
+                throw new Error(carriedOut(inputs, answer));
+            }
+            return;
+        }
         try {
             await stopInstances(ssh, inputs, `restore ${inputs.request.generation}`);
         } catch (error) {
@@ -60,11 +63,20 @@ async function prepare(inputs: RestorePreparationInputs): Promise<void> {
     });
 }
 
-/** Refuses a restore that cannot begin; false for one that was carried out already. */
-function isWanted(inputs: RestorePreparationInputs): Promise<boolean> {
+/** A repository that outlived a stack's state remembers what the state does not. */
+const carriedOut = ({ request }: RestorePreparationInputs, { carriedOut: last }: Wanted): string =>
+    `restore.generation: restore ${request.generation} was carried out on this repository already (the last one is ${last}); ` +
+    `use ${last + 1} for another, or remove \`restore\`. ${nothingChanged}`;
+
+/** Refuses a restore that cannot begin. */
+function isWanted(inputs: RestorePreparationInputs): Promise<Wanted> {
     const { cluster, request } = inputs;
     return step(cluster, `restore ${request.generation}: asking the repository whether it can begin`, async () => {
-        const answer = await ask(inputs);
+        const { cluster: stanza, machines, image, files } = inputs;
+        const question = { stanza, machines, image, files, request, module: "restore_check" };
+        const answer = await askRepository<Answer>(question).catch((error: unknown) => {
+            throw new Error(`restore: ${(error as Error).message}. ${nothingChanged}`, { cause: error });
+        });
         if (answer.refused !== undefined) {
             throw new Error(`restore: ${answer.refused}. ${nothingChanged}`);
         }
@@ -76,58 +88,19 @@ function isWanted(inputs: RestorePreparationInputs): Promise<boolean> {
                     `An earlier data directory may lie there: see docs/runbooks/restore-in-place.md. ${nothingChanged}`,
             );
         }
-        return answer.bytes > 0;
+        return answer;
     });
 }
 
-/** Bytes that the restored data takes; 0: it was carried out already. */
-type Answer = { refused: string } | { refused?: undefined; bytes: number };
-
-/** Lists and reads; pgBackRest tries again for a while where a store answers with errors. */
-const limitSeconds = 120;
-
-/** On the first machine that can: what the repository answers does not depend on which one it is. */
-async function ask(inputs: RestorePreparationInputs): Promise<Answer> {
-    const failures: string[] = [];
-    for (const machine of inputs.machines) {
-        const id = `postgres-ha-restore-check-${randomBytes(6).toString("hex")}`;
-        const scratch = [backupPaths.config, backupPaths.request];
-        const script = renderCheck(inputs);
-        const said = await runInImage(machine, { image: inputs.image, id, script, limitSeconds, scratch }).then(
-            ({ stdout, stderr, exitCode }) =>
-                parse(stdout) ?? (exitCode === 124 ? `no end after ${limitSeconds} s` : stderr.trim()),
-            (error: unknown) => (error as Error).message,
-        );
-        if (typeof said !== "string") {
-            return said;
-        }
-        failures.push(`${machine.name}: ${said}`);
-    }
-    throw new Error(
-        `restore: the repository could be asked from no machine: ${failures.join("; ")}. ${nothingChanged}`,
-    );
+interface Wanted {
+    refused?: undefined;
+    /** That the restored data takes; 0: it was carried out already. */
+    bytes: number;
+    /** Highest generation that was carried out on this repository. */
+    carriedOut: number;
 }
 
-function parse(output: string): Answer | undefined {
-    const last = output.trim().split("\n").at(-1) ?? "";
-    return last.startsWith("{") ? (JSON.parse(last) as Answer) : undefined;
-}
-
-/** A script for bash's standard input: contents are in no argument. */
-export function renderCheck({
-    files,
-    request,
-    cluster,
-}: Pick<RestorePreparationInputs, "files" | "request" | "cluster">): string {
-    const write = (path: string, text: string) => `cat > ${path} <<'END-OF-FILE'\n${text.trimEnd()}\nEND-OF-FILE\n`;
-    return [
-        `umask 077\nexport BACKUP_STANZA=${cluster}\n`,
-        ...Object.entries(files).map(([name, text]) => write(`${backupPaths.config}/${name}`, text)),
-        write(`${backupPaths.request}/restore.json`, JSON.stringify(request)),
-        // Its own input would be the rest of this script.
-        "cd /usr/local/lib/postgres-ha && python3 -m backup.restore_check </dev/null\nexit\n",
-    ].join("");
-}
+type Answer = { refused: string } | Wanted;
 
 interface FreeSpace {
     instance: string;

@@ -71,6 +71,7 @@ ObjectStore postgres-store < postgres
 ObjectStoreServer postgres-store-server < postgres-store
 PatroniCluster postgres-patroni < postgres
 PatroniState postgres-state < postgres
+PassphraseCheck postgres-pgbackrest-passphrase-check < postgres-pgbackrest
 PgBackRest postgres-pgbackrest < postgres
 PodDisruptionBudget postgres-etcd-budget < postgres-etcd
 PodDisruptionBudget postgres-patroni-budget < postgres-patroni

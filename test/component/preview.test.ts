@@ -121,6 +121,7 @@ describe("a fourth machine, added as an agent", () => {
         // Not an update of the repository's check: its diff looks at the repository alone.
         assert.deepEqual(changed.sort(), [
             "postgres-patroni-server",
+            "postgres-pgbackrest-passphrase-check",
             "postgres-repository-check",
             "postgres-roster",
             "postgres-state",

@@ -2,11 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-    provider,
-    renderCheck,
-    type RestorePreparationInputs,
-} from "../../../components/pgbackrest/restore-preparation.step";
+import { renderQuestion } from "../../../components/pgbackrest/ask-repository";
+import { provider, type RestorePreparationInputs } from "../../../components/pgbackrest/restore-preparation.step";
 import { temporaryDirectory } from "../offline/release-server";
 
 const inputs: RestorePreparationInputs = {
@@ -36,7 +33,7 @@ describe("the preparation of a restore", () => {
         const below = (path: string) => join(directory.path(), path);
         for (const folder of ["etc/pgbackrest", "etc/postgres-ha/restore"])
             mkdirSync(below(folder), { recursive: true });
-        const script = renderCheck(inputs)
+        const script = renderQuestion({ ...inputs, stanza: inputs.cluster, module: "restore_check" })
             .replaceAll("> /etc", `> ${below("etc")}`)
             .replace(/^cd .*$/m, "echo $BACKUP_STANZA");
         assert.equal(execFileSync("bash", { input: script, encoding: "utf8" }), "orders\n");

@@ -146,11 +146,12 @@ def write_mark(segment: str) -> None:
 
 
 def clean() -> None:
+    """What came before a restore that is proven is not needed any more, however many restores came before it."""
     old = kept()
     if old:
-        proven = pgbackrest.names(f"proven/{pgbackrest.STANZA}")
+        proven = max(map(int, filter(str.isdigit, pgbackrest.names(f"proven/{pgbackrest.STANZA}"))), default=0)
         for path in old:
-            if path.rpartition(SUFFIX)[2] in proven:
+            if int(path.rpartition(SUFFIX)[2]) <= proven:
                 print(f"agent: removing {path}: the restored database passed a restore test", flush=True)
                 shutil.rmtree(path)
 

@@ -12,7 +12,7 @@ import sys
 import time
 from datetime import datetime, timezone
 
-from . import contents, pgbackrest, restore_request
+from . import contents, pgbackrest, restore_request, wal_archive
 
 DATA = os.environ.get("PGDATA_PATH", "/data/pgdata")
 # In the pod's memory: what an earlier pod said, of an earlier request, is no news.
@@ -33,6 +33,10 @@ def say(phase: str, message: str) -> None:
     os.replace(f"{REPORT}.new", REPORT)
 
 
+# Lies beside a data directory that is in the making: whoever finds it at a start begins again (set_aside.py).
+UNFINISHED = os.path.join(os.path.dirname(DATA), "bootstrap-unfinished")
+# What attempts that failed have left: of this script, and of Patroni, which puts them aside under the second name.
+LEFTOVERS = (f"{DATA}.incomplete", f"{DATA}.failed")
 # Longer than a back-off of Kubernetes would be: what was mended meanwhile is taken up soon.
 PATIENCE_SECONDS = float(os.environ.get("BOOTSTRAP_PATIENCE", "300"))
 RETRY_SECONDS = 10
@@ -76,7 +80,7 @@ def restore_requested(request: dict, own: contents.Contents) -> None:
         restore(request["options"])
         return
     restore(request["options"], config=pgbackrest.SOURCE, stanza=request["source"]["stanza"])
-    describe_stanza(own)
+    describe_or_drop(own)
 
 
 def backups_for(request: dict, own: contents.Contents) -> list[dict]:
@@ -101,33 +105,70 @@ def backups_for(request: dict, own: contents.Contents) -> list[dict]:
 
 
 def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None = None) -> None:
-    newest = pgbackrest.info(config, stanza)["backup"][-1]
-    size = newest["info"]["size"]
+    described = pgbackrest.info(config, stanza)
+    size = described["backup"][-1]["info"]["size"]
+    options = [*options, *begin_with(options, described, config, stanza)]
+    drop_attempts()
     free = shutil.disk_usage(os.path.dirname(DATA)).free
     if free < size * SPACE_FACTOR:
         raise Refused(
             f"a restore needs {size // 2**20} MiB, {free // 2**20} MiB are free on the data volume; an earlier data "
             f"directory may lie there: see docs/runbooks/restore-in-place.md"
         )
+    say("restoring", f"restoring stanza {stanza or pgbackrest.STANZA} ({size // 2**20} MiB): {' '.join(options)}")
+    mark_unfinished()
+    pgbackrest.restore(DATA, *options, config=config, stanza=stanza)
+    say("recovering", "restored; PostgreSQL replays the WAL archive")
+
+
+def begin_with(options: list[str], described: dict, config: str, stanza: str | None) -> list[str]:
+    """
+    pgBackRest begins with the newest backup, whatever line of timelines it is on; with a target in time or in the WAL it
+    looks for one that fits.
+    """
+    if any(each.startswith(("--set=", "--target-timeline=", "--type=time", "--type=lsn")) for each in options):
+        return []
+    fitting = wal_archive.on_newest_line(described, config, stanza)
+    return [f"--set={fitting[-1]['label']}"] if fitting and fitting[-1] != described["backup"][-1] else []
+
+
+def drop_attempts() -> None:
+    """Nothing in them is anywhere else missing: each was made from the repository, and none was ever opened."""
     if not os.path.exists(f"{DATA}/global/pg_control"):
         # Of an attempt that was broken off: pg_control comes last.
         shutil.rmtree(DATA, ignore_errors=True)
-    say("restoring", f"restoring stanza {stanza or pgbackrest.STANZA} ({size // 2**20} MiB): {' '.join(options)}")
-    pgbackrest.stream("restore", f"--pg1-path={DATA}", *options, config=config, stanza=stanza)
-    say("recovering", "restored; PostgreSQL replays the WAL archive")
+    for path in LEFTOVERS:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def mark_unfinished() -> None:
+    """Until post-bootstrap has ended: recovery that was broken off must not go on without its target."""
+    with open(UNFINISHED, "w", encoding="utf8"):
+        pass
+
+
+def mark_finished() -> None:
+    if os.path.exists(UNFINISHED):
+        os.remove(UNFINISHED)
 
 
 def initialise(own: contents.Contents) -> None:
     say("initialising", "the repository is empty: making a new database")
+    mark_unfinished()
     # Patroni sets the superuser's password afterwards, as it does after a restore.
     subprocess.run(["initdb", "--pgdata", DATA, *INITDB_OPTIONS, "--username=postgres"], check=True)
+    # Before PostgreSQL has ever started: it is also the proof that the repository can be written.
+    describe_or_drop(own)
+    say("initialised", "a new database was made; PostgreSQL starts")
+
+
+def describe_or_drop(own: contents.Contents) -> None:
+    """The next attempt begins with an empty folder."""
     try:
-        # Before PostgreSQL has ever started: it is also the proof that the repository can be written.
         describe_stanza(own)
     except pgbackrest.PgBackRestError:
         shutil.rmtree(DATA)
         raise
-    say("initialised", "a new database was made; PostgreSQL starts")
 
 
 def describe_stanza(own: contents.Contents) -> None:

@@ -14,6 +14,8 @@ SOURCE = "/etc/pgbackrest/source.conf"
 # The instances over TLS; only the runner has it.
 RUNNER = "/etc/pgbackrest/runner.conf"
 
+WRONG_PASSPHRASE = "the repository is encrypted with another passphrase"
+
 CAUSES = (
     (r"NoSuchBucket|Code>NoSuchBucket", "the bucket does not exist: correct `repository.bucket` or create it"),
     (
@@ -30,7 +32,7 @@ CAUSES = (
     ),
     (
         r"CryptoError|cipher|decrypt|is or was the repo encrypted|FormatError",
-        "the repository is encrypted with another passphrase: give the one it was made with",
+        f"{WRONG_PASSPHRASE}: give the one it was made with",
     ),
     (
         r"HostConnectError|unable to connect|timeout connecting|getaddrinfo|unable to get address|unable to find host|"
@@ -116,6 +118,13 @@ def stream(command: str, *options: str, config: str = OWN, stanza: str | None = 
                 lines.append(line)
     if process.returncode != 0:
         raise PgBackRestError(command, "".join(lines) or f"exit status {process.returncode}", process.returncode)
+
+
+def restore(data: str, *options: str, config: str = OWN, stanza: str | None = None) -> None:
+    """Restores into a folder. Recovery will ask fetch-wal, which tells the end of the archive from a store that is away."""
+    command = f"/usr/local/bin/fetch-wal {config} {stanza or STANZA} %f %p"
+    own = [f"--pg1-path={data}", f"--recovery-option=restore_command={command}"]
+    stream("restore", *own, *options, config=config, stanza=stanza)
 
 
 def names(path: str, config: str = OWN) -> list[str]:

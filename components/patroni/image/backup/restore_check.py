@@ -7,28 +7,35 @@ import json
 import sys
 from datetime import datetime, timezone
 
-from . import bootstrap, contents, pgbackrest, restore_request
+from . import bootstrap, contents, pgbackrest, restore_request, wal_archive
 
 
 def main() -> int:
     try:
-        answer = {"bytes": needed_bytes(datetime.now(timezone.utc))}
+        answer = look(datetime.now(timezone.utc))
     except (bootstrap.Refused, pgbackrest.PgBackRestError) as error:
         answer = {"refused": str(error)}
     print(json.dumps(answer))
     return 0
 
 
-def needed_bytes(now: datetime) -> int:
-    """Room for the restored data beside today's on each volume; 0 for a request that was carried out already."""
+def look(now: datetime) -> dict:
+    """
+    `bytes`: room for the restored data beside today's on each volume; 0 for a request that was carried out already.
+    `carriedOut`: highest generation that was, on this repository.
+    """
     own = contents.look()
     request = restore_request.read()
     if request is None or request["generation"] <= own.restored_generation:
-        return 0
+        return {"bytes": 0, "carriedOut": own.restored_generation}
     backups = bootstrap.backups_for(request, own)
     options = dict(option.removeprefix("--").split("=", 1) for option in request["options"])
     refuse_out_of_reach(options, chosen(backups, options.get("set")), now)
-    return int(backups[-1]["info"]["size"] * bootstrap.SPACE_FACTOR)
+    if "target-timeline" not in options and not request.get("source"):
+        refuse_another_time(options, now)
+        refuse_another_place(options)
+    size = int(backups[-1]["info"]["size"] * bootstrap.SPACE_FACTOR)
+    return {"bytes": size, "carriedOut": own.restored_generation}
 
 
 def chosen(backups: list[dict], label: str | None) -> list[dict]:
@@ -55,6 +62,47 @@ def refuse_out_of_reach(options: dict, backups: list[dict], now: datetime) -> No
             f"`restore.target.lsn` {options['target']} is too early: the first usable backup ended at "
             f"{backups[0]['lsn']['stop']}"
         )
+
+
+def refuse_another_time(options: dict, now: datetime) -> None:
+    """
+    After a restore there are two pasts. Without a timeline the newest one is followed: what the other one held in the time
+    between the earlier target and that restore is not on it, and recovery would end where that restore did, without a word.
+    """
+    if options["type"] != "time":
+        return
+    target = datetime.fromisoformat(options["target"])
+    for generation, done in sorted(restores().items()):
+        if target < done <= now:
+            raise bootstrap.Refused(
+                f"`restore.target.time` {target} lies before restore {generation} ({done}), which began a line of its own: "
+                f"say in `restore.timeline` which one to follow, the one before it or the newest ({timelines()})"
+            )
+
+
+def refuse_another_place(options: dict) -> None:
+    """pgBackRest begins with the last backup before the place, on whichever line that is, and then refuses."""
+    if options["type"] != "lsn" or "set" in options:
+        return
+    described = pgbackrest.info()
+    before = [each for each in described["backup"] if place(each["lsn"]["stop"]) <= place(options["target"])]
+    if before and before[-1] not in wal_archive.on_newest_line(described):
+        raise bootstrap.Refused(
+            f"`restore.target.lsn` {options['target']} lies behind a backup of a line that a restore has left "
+            f"({before[-1]['label']}): say in `restore.timeline` which one to follow ({timelines()})"
+        )
+
+
+def restores() -> dict[int, datetime]:
+    """When each restore of this repository's cluster was carried out."""
+    text = pgbackrest.run("repo-ls", "--output=json", f"restore/{pgbackrest.STANZA}")
+    found = json.loads(text or "{}")
+    return {int(name): datetime.fromtimestamp(entry["time"], timezone.utc) for name, entry in found.items() if name.isdigit()}
+
+
+def timelines() -> str:
+    archive = wal_archive.listing(pgbackrest.info()["archive"][-1]["id"])
+    return "the archive holds " + ", ".join(map(str, sorted({1, *archive.timelines})))
 
 
 def place(lsn: str) -> int:

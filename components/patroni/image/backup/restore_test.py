@@ -4,6 +4,7 @@ structure and the canary row, and removes it again. A backup that was never rest
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from datetime import datetime, timezone
 
 import psycopg2
 
-from . import pgbackrest
+from . import pgbackrest, wal_archive
 
 ROOT = os.environ.get("SCRATCH", "/scratch")
 DATA = f"{ROOT}/pgdata"
@@ -38,18 +39,22 @@ class TestFailed(Exception):
     pass
 
 
-def run() -> dict:
-    """What was restored and up to when; raises when anything is not as it must be."""
+def run(newest: str | None = None) -> dict:
+    """
+    What was restored and up to when; raises when anything is not as it must be. `newest`: a segment that the archive
+    holds, and that replay must reach.
+    """
     begin = time.time()
     clear()
     label = pgbackrest.info()["backup"][-1]["label"]
     try:
         # `--set` and all WAL that is there: the newest state that could be recovered now.
         options = [f"--set={label}", "--archive-mode=off", f"--tablespace-map-all={ROOT}/tablespaces"]
-        pgbackrest.stream("restore", f"--pg1-path={DATA}", "--type=default", *options)
+        pgbackrest.restore(DATA, "--type=default", *options)
         with start() as server:
             try:
                 wait_until_open(server)
+                check_reach(newest)
                 check_structure()
                 canary = read_canary()
             finally:
@@ -80,10 +85,19 @@ def start() -> subprocess.Popen:
         file.write("local all all trust\n")
     with open(f"{ROOT}/postgresql.conf", "w", encoding="utf8") as file:
         file.write(SETTINGS)
+        # The one limit that replay without queries needs.
+        file.write(f"max_prepared_transactions = {prepared_transactions()}\n")
     with open(f"{ROOT}/log", "w", encoding="utf8") as log:
         return subprocess.Popen(
             ["postgres", "-D", DATA, "-c", f"config_file={ROOT}/postgresql.conf"], stdout=log, stderr=log
         )
+
+
+def prepared_transactions() -> int:
+    """As the primary had it."""
+    said = subprocess.run(["pg_controldata", DATA], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"^max_prepared_xacts setting:\s*(\d+)$", said, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def wait_until_open(server: subprocess.Popen) -> None:
@@ -103,6 +117,13 @@ def last_line() -> str:
     return (fatal or lines or ["no log"])[-1]
 
 
+def check_reach(newest: str | None) -> None:
+    """Replay ends without a word at the first segment that is missing."""
+    lsn = ask("select pg_current_wal_lsn()::text")
+    if newest is not None and wal_archive.number_at(lsn) < wal_archive.split(newest)[1]:
+        raise TestFailed(f"replay ended at {lsn}, before segment {newest}, which is archived: a segment before it is missing")
+
+
 def check_structure() -> None:
     """Heaps and B-trees of every database."""
     arguments = ["pg_amcheck", "--all", "--install-missing", "--host", ROOT, "--username", "postgres"]
@@ -113,18 +134,21 @@ def check_structure() -> None:
 
 
 def read_canary() -> datetime:
+    try:
+        return ask("select written_at from postgres_ha.canary")
+    except (psycopg2.Error, TypeError) as error:
+        raise TestFailed(f"the restored copy has no canary row: {str(error).splitlines()[0]}") from error
+
+
+def ask(query: str):
+    """The one value that the copy answers."""
     connection = psycopg2.connect(host=ROOT, user="postgres", dbname="postgres")
     try:
         with connection.cursor() as cursor:
-            cursor.execute("select written_at from postgres_ha.canary")
-            row = cursor.fetchone()
-    except psycopg2.Error as error:
-        raise TestFailed(f"the restored copy has no canary row: {str(error).splitlines()[0]}") from error
+            cursor.execute(query)
+            return cursor.fetchone()[0]
     finally:
         connection.close()
-    if row is None:
-        raise TestFailed("the restored copy has no canary row")
-    return row[0]
 
 
 def clear() -> None:

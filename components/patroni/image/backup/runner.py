@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import api, cron, pgbackrest, plan, primary, restore_test, wal_archive
+from . import api, cron, pgbackrest, plan, primary, restore_test, restored, wal_archive
 from .contents import look
 from .state import State, iso
 
@@ -62,6 +62,8 @@ class Runner:
         if seen and self.info.get("status", {}).get("code") in MISSING_STANZA:
             # A repository that is new to a database that runs: pgBackRest refuses where another one's is.
             pgbackrest.stream("stanza-create", config=pgbackrest.RUNNER)
+            # A restore that the settings still name was carried out on the repository before this one.
+            restored.note()
             self.info = pgbackrest.info()
         backups = self.info["backup"]
         self.read_annotations(backups)
@@ -95,7 +97,17 @@ class Runner:
             "segmentsBehind": behind,
             "gaps": self.gaps,
         }
-        self.state.set(archive=archive, latestRecoverableTime=iso(uploaded))
+        self.state.set(archive=archive, latestRecoverableTime=iso(self.recoverable(uploaded)))
+
+    def recoverable(self, uploaded: float | None) -> float | None:
+        """Up to when the newest backup can be rolled: nothing without one, and not past a segment that is missing."""
+        if not self.info["backup"]:
+            return None
+        newest = self.info["backup"][-1]
+        number = wal_archive.split(newest["archive"]["start"])[1]
+        if any(wal_archive.split(gap["to"])[1] >= number for gap in self.gaps):
+            return newest["timestamp"]["stop"]
+        return uploaded
 
     def find_gaps(self, identifier: str) -> list[dict] | None:
         """None while the history of the cluster's timeline is needed and not in the archive yet."""
@@ -175,12 +187,24 @@ class Runner:
         self.state.set(running=None, lastJob=finished)
 
     def test_restore(self) -> None:
-        result = restore_test.run()
+        generation = look().restored_generation
+        newest = (self.state.values["archive"] or {}).get("newest")
+        is_on_line = newest is not None and wal_archive.split(newest)[0] == self.timeline
+        result = restore_test.run(newest if is_on_line else None)
         self.last_test = time.time()
         self.state.set(restoreTest=result)
-        generation = look().restored_generation
-        if generation > 0:
+        if generation > 0 and self.proves(result["backup"], generation):
             pgbackrest.run("repo-put", "--raw", f"proven/{pgbackrest.STANZA}/{generation}", stdin=result["passedAt"])
+
+
+    def proves(self, label: str, generation: int) -> bool:
+        """Of the restored database, not of the one before: no restore since, and a backup of today's timeline."""
+        ends = {each["label"]: each["archive"]["stop"] for each in pgbackrest.info()["backup"]}
+        return (
+            look().restored_generation == generation
+            and label in ends
+            and wal_archive.split(ends[label])[0] == self.timeline
+        )
 
 
 def take_backup(kind: str, failures: int) -> None:

@@ -8,22 +8,20 @@ import shutil
 import sys
 
 from . import restore_request
-from .bootstrap import DATA
+from .bootstrap import DATA, UNFINISHED, mark_finished
 
 SEEN = os.path.join(os.path.dirname(DATA), "restore-generation")
 SUFFIX = ".before-restore-"
 
 
 def main() -> int:
-    drop_incomplete()
+    put_unfinished_aside()
     request = restore_request.read()
     if request is None or request["generation"] <= seen():
         return 0
     generation = request["generation"]
     if os.path.isdir(DATA):
-        for older in kept():
-            print(f"set-aside: removing {older}, kept since an earlier restore", flush=True)
-            shutil.rmtree(older)
+        # What earlier restores set aside stays too: the older it is, the more it holds that is nowhere else.
         os.rename(DATA, f"{DATA}{SUFFIX}{generation}")
         print(f"set-aside: the data directory is now {DATA}{SUFFIX}{generation}", flush=True)
     with open(f"{SEEN}.new", "w", encoding="utf8") as file:
@@ -32,12 +30,18 @@ def main() -> int:
     return 0
 
 
-def drop_incomplete() -> None:
-    """A restore or copy that was broken off: pg_control is written last, and nothing starts without it."""
-    if os.path.isdir(DATA) and os.listdir(DATA) and not os.path.exists(f"{DATA}/global/pg_control"):
-        print(f"set-aside: {DATA} is incomplete; it is now {DATA}.incomplete", flush=True)
+def put_unfinished_aside() -> None:
+    """
+    A copy that was broken off has no pg_control, which is written last. A bootstrap that was broken off later has left its
+    mark: Patroni would go on with the recovery as a standby, past the target that was asked for.
+    """
+    is_there = os.path.isdir(DATA) and len(os.listdir(DATA)) > 0
+    if is_there and (os.path.exists(UNFINISHED) or not os.path.exists(f"{DATA}/global/pg_control")):
+        print(f"set-aside: {DATA} is unfinished; it is now {DATA}.incomplete", flush=True)
         shutil.rmtree(f"{DATA}.incomplete", ignore_errors=True)
         os.rename(DATA, f"{DATA}.incomplete")
+    # What is made here from now on is another directory: a copy of the primary's, perhaps.
+    mark_finished()
 
 
 def seen() -> int:

@@ -37,10 +37,9 @@ def number_at(lsn: str) -> int:
     return ((int(high, 16) << 32) + int(low, 16)) // SEGMENT_BYTES
 
 
-def listing(identifier: str) -> Archive:
-    found = json.loads(
-        pgbackrest.run("repo-ls", "--recurse", "--output=json", f"archive/{pgbackrest.STANZA}/{identifier}") or "{}"
-    )
+def listing(identifier: str, config: str = pgbackrest.OWN, stanza: str | None = None) -> Archive:
+    folder = f"archive/{stanza or pgbackrest.STANZA}/{identifier}"
+    found = json.loads(pgbackrest.run("repo-ls", "--recurse", "--output=json", folder, config=config) or "{}")
     archive = Archive(identifier)
     for path, entry in found.items():
         if match := SEGMENT.search(path):
@@ -50,12 +49,26 @@ def listing(identifier: str) -> Archive:
     return archive
 
 
-def history(identifier: str, timeline: int) -> list[tuple[int, int]]:
+def history(
+    identifier: str, timeline: int, config: str = pgbackrest.OWN, stanza: str | None = None
+) -> list[tuple[int, int]]:
     """The ancestors of a timeline: each with the number of the segment in which its successor begins."""
     if timeline == 1:
         return []
-    text = pgbackrest.run("repo-get", f"archive/{pgbackrest.STANZA}/{identifier}/{timeline:08X}.history")
-    return parse_history(text)
+    folder = f"archive/{stanza or pgbackrest.STANZA}/{identifier}"
+    return parse_history(pgbackrest.run("repo-get", f"{folder}/{timeline:08X}.history", config=config))
+
+
+def on_newest_line(described: dict, config: str = pgbackrest.OWN, stanza: str | None = None) -> list[dict]:
+    """
+    The backups from which the newest timeline can be reached, oldest first. One that ended on an older timeline after a
+    restore had gone back behind it cannot, however new it is.
+    """
+    identifier = described["archive"][-1]["id"]
+    newest = max([1, *listing(identifier, config, stanza).timelines])
+    ancestors = history(identifier, newest, config, stanza)
+    line = [*(ancestor for ancestor, _ in ancestors), newest]
+    return [each for each in described["backup"] if is_on_line(split(each["archive"]["stop"]), line, dict(ancestors))]
 
 
 def parse_history(text: str) -> list[tuple[int, int]]:

@@ -18,6 +18,7 @@ from backup import (  # noqa: E402
     pgbackrest,
     plan,
     restore_check,
+    restore_test,
     runner,
     set_aside,
     wal_archive,
@@ -150,7 +151,7 @@ class ConfirmedGaps(unittest.TestCase):
     def watch(self, *looks, known=()):
         watcher = runner.Runner.__new__(runner.Runner)
         watcher.full_check_due, watcher.gaps, watcher.newest, watcher.timeline = 0, list(known), None, 1
-        watcher.info, watcher.state = {"archive": [{"max": None}]}, mock.Mock()
+        watcher.info, watcher.state = {"backup": [], "archive": [{"max": None}]}, mock.Mock()
         with (
             mock.patch.object(runner.Runner, "find_gaps", side_effect=list(looks)),
             mock.patch.object(runner, "newest_segment", return_value=(None, None)),
@@ -232,7 +233,7 @@ class Decision(unittest.TestCase):
             mock.patch.object(bootstrap.restore_request, "read", lambda: request),
             mock.patch.object(bootstrap, "restore", lambda options, **more: calls.append(("restore", options, more))),
             mock.patch.object(bootstrap, "initialise", lambda _: calls.append(("initdb",))),
-            mock.patch.object(bootstrap, "describe_stanza", lambda _: calls.append(("stanza-create",))),
+            mock.patch.object(bootstrap, "describe_or_drop", lambda _: calls.append(("stanza-create",))),
         ):
             bootstrap.decide()
         return calls
@@ -283,7 +284,7 @@ class RestoreCheck(unittest.TestCase):
 
     NOW = at("2026-11-18 12:00")
 
-    def ask(self, options, own=None, generation=2, source=None):
+    def ask(self, options, own=None, generation=2, source=None, restored=None, line="AB"):
         backups = [
             {"label": label, "info": {"size": 100}, "timestamp": {"stop": at(stop).timestamp()}, "lsn": {"stop": lsn}}
             for label, stop, lsn in (("A", "2026-11-17 12:00", "0/FF000000"), ("B", "2026-11-18 11:00", "1/5000000"))
@@ -294,8 +295,12 @@ class RestoreCheck(unittest.TestCase):
         with (
             mock.patch.object(contents, "look", lambda config=pgbackrest.OWN, stanza=None: looks[config]),
             mock.patch.object(restore_check.restore_request, "read", lambda: request),
+            mock.patch.object(restore_check, "restores", lambda: {1: restored or at("2026-11-01 00:00")}),
+            mock.patch.object(restore_check, "timelines", lambda: "the archive holds 1, 2"),
+            mock.patch.object(pgbackrest, "info", lambda: {"backup": backups}),
+            mock.patch.object(wal_archive, "on_newest_line", lambda _: [each for each in backups if each["label"] in line]),
         ):
-            return restore_check.needed_bytes(self.NOW)
+            return restore_check.look(self.NOW)["bytes"]
 
     def refused(self, pattern, *arguments, **more):
         with self.assertRaisesRegex(bootstrap.Refused, pattern):
@@ -321,6 +326,16 @@ class RestoreCheck(unittest.TestCase):
         self.assertEqual(self.ask(["--type=lsn", "--target=1/0"]), 110)
         self.refused("too early", ["--type=lsn", "--target=0/FE000000"])
         self.refused("too early", ["--type=lsn", "--target=1/0", "--set=B"])
+
+    def test_refuses_a_time_of_which_a_restore_made_two(self):
+        asked = ["--type=time", "--target=2026-11-18 08:00:00+00:00"]
+        self.refused("restore 1 .* which one to follow.*holds 1, 2", asked, restored=at("2026-11-18 09:00"))
+        self.assertEqual(self.ask(asked, restored=at("2026-11-18 07:00")), 110)
+        self.assertEqual(self.ask([*asked, "--target-timeline=1"], restored=at("2026-11-18 09:00")), 110)
+
+    def test_refuses_a_place_behind_a_backup_that_a_restore_left(self):
+        self.refused("which one to follow", ["--type=lsn", "--target=1/6000000"], line="A")
+        self.assertEqual(self.ask(["--type=lsn", "--target=1/0"], line="A"), 110)
 
     def test_refuses_a_backup_that_is_not_there(self):
         self.refused("it holds A, B", ["--type=default", "--set=C"])
@@ -374,8 +389,11 @@ class SetAside(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
         self.data = os.path.join(self.folder.name, "pgdata")
-        for name, value in {"DATA": self.data, "SEEN": os.path.join(self.folder.name, "restore-generation")}.items():
-            patch = mock.patch.object(set_aside, name, value)
+        mark = os.path.join(self.folder.name, "bootstrap-unfinished")
+        seen = os.path.join(self.folder.name, "restore-generation")
+        places = [(set_aside, "DATA", self.data), (set_aside, "SEEN", seen), (set_aside, "UNFINISHED", mark)]
+        for module, name, value in [*places, (bootstrap, "UNFINISHED", mark)]:
+            patch = mock.patch.object(module, name, value)
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -401,15 +419,129 @@ class SetAside(unittest.TestCase):
         self.make_data()
         self.assertEqual(self.start(1), ["pgdata", "pgdata.before-restore-1", "restore-generation"])
 
-    def test_keeps_only_the_last_one(self):
+    def test_keeps_what_every_restore_set_aside(self):
         self.make_data()
         self.start(1)
         self.make_data()
-        self.assertEqual(self.start(2), ["pgdata.before-restore-2", "restore-generation"])
+        kept = ["pgdata.before-restore-1", "pgdata.before-restore-2", "restore-generation"]
+        self.assertEqual(self.start(2), kept)
 
     def test_never_starts_an_incomplete_restore(self):
         self.make_data(complete=False)
         self.assertEqual(self.start(0), ["pgdata.incomplete"])
+
+    def test_never_goes_on_with_a_recovery_that_was_broken_off(self):
+        self.make_data()
+        bootstrap.mark_unfinished()
+        self.assertEqual(self.start(0), ["pgdata.incomplete"])
+        # A copy of the primary's, made since, is no such thing.
+        self.make_data()
+        self.assertEqual(self.start(0), ["pgdata", "pgdata.incomplete"])
+
+    def test_forgets_a_mark_without_data(self):
+        bootstrap.mark_unfinished()
+        self.assertEqual(self.start(0), [])
+
+    def clean(self, *proven: int) -> list[str]:
+        with (
+            mock.patch.object(agent, "kept", set_aside.kept),
+            mock.patch.object(agent.pgbackrest, "names", lambda _: [str(each) for each in proven]),
+            mock.patch("builtins.print"),
+        ):
+            agent.clean()
+        return sorted(os.listdir(self.folder.name))
+
+    def test_a_proven_restore_needs_nothing_of_before_it(self):
+        for generation in (1, 2, 3):
+            os.makedirs(f"{self.data}{set_aside.SUFFIX}{generation}")
+        self.assertEqual(len(self.clean()), 3)
+        self.assertEqual(self.clean(2), ["pgdata.before-restore-3"])
+
+
+class Proof(unittest.TestCase):
+    """Which restore test proves a restore, so that the data of before it may go."""
+
+    def proves(self, generation_after: int, backup_timeline: int, timeline: int = 3) -> bool:
+        tester = runner.Runner.__new__(runner.Runner)
+        tester.timeline = timeline
+        backups = [{"label": "A", "archive": {"stop": wal_archive.name(backup_timeline, 9)}}]
+        with (
+            mock.patch.object(runner, "look", lambda: mock.Mock(restored_generation=generation_after)),
+            mock.patch.object(runner.pgbackrest, "info", lambda: {"backup": backups}),
+        ):
+            return tester.proves("A", 2)
+
+    def test_is_one_of_the_restored_database(self):
+        self.assertTrue(self.proves(generation_after=2, backup_timeline=3))
+
+    def test_is_none_that_a_restore_overtook(self):
+        self.assertFalse(self.proves(generation_after=3, backup_timeline=3))
+
+    def test_is_none_of_a_backup_from_before_it(self):
+        self.assertFalse(self.proves(generation_after=2, backup_timeline=2))
+
+
+class Reach(unittest.TestCase):
+    """Replay that ends at a hole opens the copy all the same."""
+
+    def check(self, lsn: str, newest: str | None) -> None:
+        with mock.patch.object(restore_test, "ask", lambda _: lsn):
+            restore_test.check_reach(newest)
+
+    def test_is_enough_from_the_newest_segment_on(self):
+        self.check("0/9000028", wal_archive.name(1, 9))
+        self.check("0/A000000", wal_archive.name(1, 9))
+        self.check("0/1000000", None)
+
+    def test_is_too_short_before_it(self):
+        with self.assertRaisesRegex(restore_test.TestFailed, "replay ended at 0/8FFFFFF"):
+            self.check("0/8FFFFFF", wal_archive.name(1, 9))
+
+
+class Recoverable(unittest.TestCase):
+    """What `make status` calls recoverable."""
+
+    def until(self, backups: list[dict], *gaps: int) -> float | None:
+        watcher = runner.Runner.__new__(runner.Runner)
+        watcher.info = {"backup": backups}
+        watcher.gaps = [{"from": wal_archive.name(1, each), "to": wal_archive.name(1, each), "segments": 1} for each in gaps]
+        return watcher.recoverable(1000.0)
+
+    BACKUP = {"archive": {"start": wal_archive.name(1, 5)}, "timestamp": {"stop": 500}}
+
+    def test_is_nothing_without_a_backup(self):
+        self.assertIsNone(self.until([]))
+
+    def test_ends_at_a_gap_behind_the_newest_backup(self):
+        self.assertEqual(self.until([self.BACKUP]), 1000)
+        self.assertEqual(self.until([self.BACKUP], 3), 1000)
+        self.assertEqual(self.until([self.BACKUP], 7), 500)
+
+
+class NewestLine(unittest.TestCase):
+    """Timeline 2 began in segment 6, after a restore; backup B was made on timeline 1 behind that."""
+
+    def described(self, *backups: tuple[str, int, int]) -> dict:
+        made = [{"label": label, "archive": {"stop": wal_archive.name(*place)}} for label, *place in backups]
+        return {"backup": made, "archive": [{"id": "17-1"}]}
+
+    def begin(self, options: list[str], *backups: tuple[str, int, int]) -> list[str]:
+        archive = wal_archive.Archive("17-1", {}, {2})
+        with (
+            mock.patch.object(wal_archive, "listing", lambda *_: archive),
+            mock.patch.object(wal_archive, "history", lambda *_: [(1, 6)]),
+        ):
+            return bootstrap.begin_with(options, self.described(*backups), pgbackrest.OWN, None)
+
+    def test_is_begun_with_the_last_backup_on_it(self):
+        self.assertEqual(self.begin(["--type=default"], ("A", 1, 5), ("B", 1, 9)), ["--set=A"])
+
+    def test_leaves_the_choice_alone_where_the_newest_is_on_it(self):
+        self.assertEqual(self.begin(["--type=default"], ("B", 1, 9), ("C", 2, 7)), [])
+
+    def test_leaves_the_choice_alone_where_one_was_made(self):
+        for option in ("--set=B", "--target-timeline=1", "--type=time"):
+            self.assertEqual(self.begin(["--type=default", option], ("A", 1, 5), ("B", 1, 9)), [])
 
 
 if __name__ == "__main__":
