@@ -122,7 +122,7 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     // 16 MB: one WAL segment.
     haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "250m", memory: "128Mi" } },
     database: { name: "app", owner: "app" },
-    // 16 s: ttl 10, three more than the least, so that a starved host causes no failover (docs/decisions/018).
+    // 16 s: ttl 9, two more than the least, so that a starved host causes no failover (docs/decisions/018).
     recovery: { objective: { rto: 16, rpo: 0 } },
     // Whoever tries it out must get rid of it; the profiles for staging and production switch it on.
     protectData: false,

@@ -5,7 +5,7 @@
  * - standby: commits wait until a frozen synchronous standby is given up (`wal_sender_timeout`)
  * - frozen: nobody is told and the lock must expire, the machine itself runs on
  * - machine: as frozen, with the connections of a machine that answers no more: the objective that the stack's timers
- *   are derived from (components/recovery.ts: 6 s beside ttl)
+ *   are derived from (components/recovery.ts: 7 s beside ttl)
  * - restart: everything starts from nothing
  * - held: no write can work while the fault lasts; measured, and held only against its end
  */
@@ -31,8 +31,8 @@ export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): 
         planned: 3,
         process: 5,
         standby: timers.walSenderTimeout + 3,
-        frozen: timers.ttl + 5,
-        machine: timers.ttl + 6,
+        frozen: timers.ttl + 6,
+        machine: timers.ttl + 7,
         restart: 90,
         held: holdSeconds + 10,
     };

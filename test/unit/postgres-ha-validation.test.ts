@@ -174,7 +174,7 @@ describe("counts", () => {
             count: fc.integer({ min: 3, max: 9 }),
             servers: fc.constantFrom(1, 3),
             instances: fc.integer({ min: 2, max: 3 }),
-            rto: fc.integer({ min: 13, max: 120 }),
+            rto: fc.integer({ min: 14, max: 120 }),
         });
         fc.assert(
             fc.property(combination, ({ count, servers, instances, rto }) => {

@@ -9,7 +9,7 @@ import {
     type Timers,
 } from "../../components/recovery";
 
-const shortest = 13;
+const shortest = 14;
 const legalObjective = fc
     .oneof(fc.integer({ min: shortest, max: 120 }), fc.double({ min: shortest, max: 120, noNaN: true }))
     .map((rto) => ({ rto, rpo: 0 as const }));
@@ -53,7 +53,7 @@ describe("timers derived from the objective", () => {
 
     it("are for the default of 16 s exactly these", () => {
         assert.deepEqual(deriveTimers({ rto: 16, rpo: 0 }), {
-            patroni: { ttl: 10, loopWait: 1, retryTimeout: 4, primaryStartTimeout: 0, primaryStopTimeout: 10 },
+            patroni: { ttl: 9, loopWait: 1, retryTimeout: 4, primaryStartTimeout: 0, primaryStopTimeout: 10 },
             etcd: { heartbeatMs: 100, electionMs: 500 },
             haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 1000, fall: 2, rise: 1, checkTimeoutMs: 2000 },
             replication: { walSenderTimeout: 5, walReceiverTimeout: 5 },
@@ -79,7 +79,7 @@ describe("a recovery objective", () => {
                     problems.map(({ path }) => path),
                     ["recovery.objective.rto"],
                 );
-                assert.match(problems[0]?.message ?? "", /13 s in the worst case; use 13 to 120$/);
+                assert.match(problems[0]?.message ?? "", /14 s in the worst case; use 14 to 120$/);
             }),
         );
     });

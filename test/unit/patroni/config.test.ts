@@ -43,7 +43,7 @@ describe("Patroni's dynamic configuration", () => {
         const { ttl, loop_wait, retry_timeout, primary_start_timeout, primary_stop_timeout } = dynamic;
         assert.deepEqual(
             { ttl, loop_wait, retry_timeout, primary_start_timeout, primary_stop_timeout },
-            { ttl: 23, loop_wait: 1, retry_timeout: 8, primary_start_timeout: 0, primary_stop_timeout: 10 },
+            { ttl: 22, loop_wait: 1, retry_timeout: 10, primary_start_timeout: 0, primary_stop_timeout: 10 },
         );
     });
 
