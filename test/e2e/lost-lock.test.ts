@@ -47,6 +47,14 @@ describe("the loopback lab", function () {
         });
     }
 
+    for (const number of ["20", "30", "40"]) {
+        it(`loses nothing in lock-vanished with patch ${number} alone: each is a defence by itself`, async () => {
+            const { lost, acknowledged } = await play(lockVanished, number);
+            assert.ok(acknowledged >= 25);
+            assert.equal(lost, 0);
+        });
+    }
+
     it("rewinds a standby that is ahead of its new primary, and loses nothing", async () => {
         const { note, lost } = await play(standbyAhead, "all");
         assert.doesNotMatch(note, /rewound 0 times/);

@@ -77,4 +77,17 @@ describe("the commands of the backup runbooks", () => {
         assert.match(output, /- 1 to delete/);
         assert.doesNotMatch(output, /to (create|update|replace)/);
     });
+
+    it("another passphrase than the repository's is refused before it is written anywhere", function () {
+        this.timeout(300_000);
+        const secret = () => run("kubectl -n postgres get secret postgres-pgbackrest -o jsonpath={.data}").output;
+        const before = secret();
+        for (const command of commands.filter(setsSecret)) {
+            assert.equal(run(command, "another-passphrase-of-enough-letters").status, 0);
+        }
+        const { status, output } = run("pulumi up --skip-preview --yes");
+        assert.notEqual(status, 0);
+        assert.match(output, /encrypted with another passphrase.*Nothing was changed/s);
+        assert.equal(secret(), before);
+    });
 });

@@ -126,9 +126,10 @@ def begin_with(options: list[str], described: dict, config: str, stanza: str | N
     pgBackRest begins with the newest backup, whatever line of timelines it is on; with a target in time or in the WAL it
     looks for one that fits.
     """
-    if any(each.startswith(("--set=", "--target-timeline=", "--type=time", "--type=lsn")) for each in options):
+    if any(each.startswith(("--set=", "--type=time", "--type=lsn")) for each in options):
         return []
-    fitting = wal_archive.on_newest_line(described, config, stanza)
+    given = [int(each.partition("=")[2]) for each in options if each.startswith("--target-timeline=")]
+    fitting = wal_archive.on_line(described, *(given or [None]), config, stanza)
     return [f"--set={fitting[-1]['label']}"] if fitting and fitting[-1] != described["backup"][-1] else []
 
 

@@ -86,7 +86,7 @@ def refuse_another_place(options: dict) -> None:
         return
     described = pgbackrest.info()
     before = [each for each in described["backup"] if place(each["lsn"]["stop"]) <= place(options["target"])]
-    if before and before[-1] not in wal_archive.on_newest_line(described):
+    if before and before[-1] not in wal_archive.on_line(described):
         raise bootstrap.Refused(
             f"`restore.target.lsn` {options['target']} lies behind a backup of a line that a restore has left "
             f"({before[-1]['label']}): say in `restore.timeline` which one to follow ({timelines()})"

@@ -59,15 +59,17 @@ def history(
     return parse_history(pgbackrest.run("repo-get", f"{folder}/{timeline:08X}.history", config=config))
 
 
-def on_newest_line(described: dict, config: str = pgbackrest.OWN, stanza: str | None = None) -> list[dict]:
+def on_line(
+    described: dict, timeline: int | None = None, config: str = pgbackrest.OWN, stanza: str | None = None
+) -> list[dict]:
     """
-    The backups from which the newest timeline can be reached, oldest first. One that ended on an older timeline after a
-    restore had gone back behind it cannot, however new it is.
+    The backups from which a timeline, the newest without one, can be reached, oldest first. One that ended on an older
+    timeline after a restore had gone back behind it cannot, however new it is.
     """
     identifier = described["archive"][-1]["id"]
-    newest = max([1, *listing(identifier, config, stanza).timelines])
-    ancestors = history(identifier, newest, config, stanza)
-    line = [*(ancestor for ancestor, _ in ancestors), newest]
+    wanted = timeline or max([1, *listing(identifier, config, stanza).timelines])
+    ancestors = history(identifier, wanted, config, stanza)
+    line = [*(ancestor for ancestor, _ in ancestors), wanted]
     return [each for each in described["backup"] if is_on_line(split(each["archive"]["stop"]), line, dict(ancestors))]
 
 

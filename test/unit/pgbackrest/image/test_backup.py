@@ -298,7 +298,7 @@ class RestoreCheck(unittest.TestCase):
             mock.patch.object(restore_check, "restores", lambda: {1: restored or at("2026-11-01 00:00")}),
             mock.patch.object(restore_check, "timelines", lambda: "the archive holds 1, 2"),
             mock.patch.object(pgbackrest, "info", lambda: {"backup": backups}),
-            mock.patch.object(wal_archive, "on_newest_line", lambda _: [each for each in backups if each["label"] in line]),
+            mock.patch.object(wal_archive, "on_line", lambda _: [each for each in backups if each["label"] in line]),
         ):
             return restore_check.look(self.NOW)["bytes"]
 
@@ -529,7 +529,7 @@ class NewestLine(unittest.TestCase):
         archive = wal_archive.Archive("17-1", {}, {2})
         with (
             mock.patch.object(wal_archive, "listing", lambda *_: archive),
-            mock.patch.object(wal_archive, "history", lambda *_: [(1, 6)]),
+            mock.patch.object(wal_archive, "history", lambda _, timeline, *__: [(1, 6)] if timeline == 2 else []),
         ):
             return bootstrap.begin_with(options, self.described(*backups), pgbackrest.OWN, None)
 
@@ -540,8 +540,13 @@ class NewestLine(unittest.TestCase):
         self.assertEqual(self.begin(["--type=default"], ("B", 1, 9), ("C", 2, 7)), [])
 
     def test_leaves_the_choice_alone_where_one_was_made(self):
-        for option in ("--set=B", "--target-timeline=1", "--type=time"):
-            self.assertEqual(self.begin(["--type=default", option], ("A", 1, 5), ("B", 1, 9)), [])
+        for option in ("--set=B", "--type=time", "--type=lsn"):
+            self.assertEqual(self.begin(["--target=x", option], ("A", 1, 5), ("B", 1, 9)), [])
+
+    def test_is_another_where_a_timeline_is_asked_for(self):
+        asked = ["--type=default", "--target-timeline=1"]
+        self.assertEqual(self.begin(asked, ("A", 1, 5), ("C", 2, 7)), ["--set=A"])
+        self.assertEqual(self.begin(asked, ("A", 1, 5), ("B", 1, 9)), [])
 
 
 if __name__ == "__main__":
