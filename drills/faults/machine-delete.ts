@@ -1,7 +1,7 @@
 import { docker } from "../../components/docker-cli";
 import { dockerLabels } from "../../components/naming";
 import type { Cluster, PlacedInstance } from "../cluster";
-import { powerObstacle } from "../machine/power";
+import { providerObstacle } from "../machine/power";
 import type { Fault } from "./fault";
 
 /** Chooses what to delete; `pulumi up` makes the machine anew under the same name. */
@@ -16,7 +16,7 @@ export const machineDelete = (
     failover: "allowed",
     redundantWithin: 300,
     long: true,
-    obstacle: async ({ state }) => state.machines.map(powerObstacle).find((reason) => reason !== undefined),
+    obstacle: async ({ state }) => state.machines.map(providerObstacle).find((reason) => reason !== undefined),
     async prepare(cluster) {
         const chosen = await choose(cluster);
         const machine = typeof chosen === "string" ? cluster.machine(chosen) : chosen.machine;

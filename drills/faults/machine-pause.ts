@@ -1,5 +1,5 @@
 import { etcdLeader, moveEtcdLeader } from "../machine/etcd-leader";
-import { pauseObstacle, powerOf } from "../machine/power";
+import { providerObstacle, powerOf } from "../machine/power";
 import type { Fault } from "./fault";
 
 /** What comes back believes that no time has passed: it is primary, and on it etcd's leader believes to lead. */
@@ -12,7 +12,7 @@ const machinePause = (seconds: number, withEtcdLeader: boolean): Fault => ({
     failover: seconds > 60 ? "expected" : "allowed",
     holdSeconds: seconds,
     long: seconds > 60,
-    obstacle: async ({ state }) => state.machines.map(pauseObstacle).find((reason) => reason !== undefined),
+    obstacle: async ({ state }) => state.machines.map(providerObstacle).find((reason) => reason !== undefined),
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
         const power = powerOf(cluster, machine);

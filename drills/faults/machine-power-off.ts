@@ -4,9 +4,6 @@ import { moveEtcdLeader, etcdLeader } from "../machine/etcd-leader";
 import { powerObstacle, powerOf } from "../machine/power";
 import type { Fault, PreparedFault } from "./fault";
 
-const obstacle = async ({ state }: Cluster): Promise<string | undefined> =>
-    state.machines.map(powerObstacle).find((reason) => reason !== undefined);
-
 function powerOff(cluster: Cluster, machine: KnownMachine, what: string): PreparedFault {
     const power = powerOf(cluster, machine);
     return { target: `${machine.name} with ${what}`, inject: () => power.off(), heal: () => power.on() };
@@ -18,7 +15,7 @@ export const primaryMachinePowerOff: Fault = {
     bar: "machine",
     failover: "expected",
     redundantWithin: 60,
-    obstacle,
+    obstacle: powerObstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
         if ((await etcdLeader(cluster)).machine.name === machine.name) {
@@ -34,7 +31,7 @@ export const primaryAndEtcdLeaderPowerOff: Fault = {
     bar: "machine",
     failover: "expected",
     redundantWithin: 60,
-    obstacle,
+    obstacle: powerObstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
         const prepared = powerOff(cluster, machine, `${name} and etcd's leader`);
@@ -54,7 +51,7 @@ export const etcdLeaderPowerOff: Fault = {
     bar: "planned",
     failover: "forbidden",
     redundantWithin: 60,
-    obstacle,
+    obstacle: powerObstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.asynchronousReplica();
         await moveEtcdLeader(cluster, machine);
@@ -68,7 +65,7 @@ export const replicaMachinePowerOff: Fault = {
     bar: "standby",
     failover: "forbidden",
     redundantWithin: 60,
-    obstacle,
+    obstacle: powerObstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.standby();
         return powerOff(cluster, machine, name);
@@ -82,7 +79,7 @@ export const everyMachinePowerOff: Fault = {
     failover: "allowed",
     holdSeconds: 30,
     long: true,
-    obstacle,
+    obstacle: powerObstacle,
     async prepare(cluster) {
         const powers = cluster.state.machines.map((machine) => powerOf(cluster, machine));
         return {

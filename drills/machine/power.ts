@@ -1,28 +1,34 @@
 import type { KnownMachine } from "../../commands/status/stack-state";
 import { docker } from "../../components/docker-cli";
+import { waitForBoot } from "../../components/machines/ssh";
 import type { Cluster } from "../cluster";
 
 /**
- * What only somebody outside a machine can do to it: its provider. The docker provider can do all of it; hosts that
- * the stack did not make are switched off from within, and then a person must switch them on.
+ * What only somebody outside a machine can do to it: its provider. The docker provider can do all of it. A host that the
+ * stack did not make is reset from within, which is as sudden, and comes up again by itself: it is away for as long as it
+ * takes to boot.
  */
 export interface MachinePower {
     /** At once, without a shutdown: what no disk holds is gone. */
     off(): Promise<void>;
+    /** Returns when it has booted, where that is not the stack's to decide. */
     on(): Promise<void>;
     /** No instruction runs any more and nothing is lost, as when a hypervisor takes a snapshot. */
     pause(): Promise<void>;
     resume(): Promise<void>;
 }
 
+/** Longer than a server's firmware takes. */
+const bootSeconds = 900;
+
 export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
-    const { container } = machine;
+    const { container, access } = machine;
     if (container === undefined) {
         return {
-            off: () => switchOffFromWithin(cluster, machine),
-            on: () => Promise.reject(new Error(`switch ${machine.name} on by hand: the stack has no power over it`)),
-            pause: () => Promise.reject(new Error(pauseObstacle(machine))),
-            resume: () => Promise.reject(new Error(pauseObstacle(machine))),
+            off: () => reset(cluster, machine),
+            on: () => waitForBoot(access, bootSeconds),
+            pause: () => Promise.reject(new Error(providerObstacle(machine))),
+            resume: () => Promise.reject(new Error(providerObstacle(machine))),
         };
     }
     const run = async (...args: string[]): Promise<void> => void (await docker([...args, container]));
@@ -34,22 +40,38 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
     };
 }
 
-/** Why a machine cannot be paused, or switched off and on again; undefined when it can. */
-export const pauseObstacle = ({ name, container }: KnownMachine): string | undefined =>
-    container === undefined ? `nothing here can pause ${name}: its provider has no such call` : undefined;
+/** Why nothing can be done to a machine that takes its provider; undefined when it can. */
+export const providerObstacle = ({ name, container }: KnownMachine): string | undefined =>
+    container === undefined
+        ? `nothing here can pause or delete ${name}: the stack did not make it, and SSH cannot`
+        : undefined;
 
-export const powerObstacle = ({ name, container }: KnownMachine): string | undefined =>
-    container === undefined ? `nothing here can switch ${name} on again: its provider has no such call` : undefined;
+/** Why one of the machines cannot be switched off and come back; undefined when all can. */
+export async function powerObstacle(cluster: Cluster): Promise<string | undefined> {
+    const others = cluster.state.machines.filter(({ container }) => container === undefined);
+    const reasons = await Promise.all(others.map((machine) => resetObstacle(cluster, machine)));
+    return reasons.find((reason) => reason !== undefined);
+}
 
-async function switchOffFromWithin(cluster: Cluster, machine: KnownMachine): Promise<void> {
-    // Never inside a container: the request would reach the kernel of its host.
-    const ssh = await cluster.tunnel.ssh(machine.access);
-    const command =
-        "systemd-detect-virt --quiet --container && exit 3; echo 1 > /proc/sys/kernel/sysrq; echo o > /proc/sysrq-trigger";
-    const { exitCode } = await ssh
-        .run(command, { allowFailure: true, timeoutSeconds: 5 })
-        .catch(() => ({ exitCode: 0 }));
-    if (exitCode === 3) {
-        throw new Error(`${machine.name} is a container that this stack did not make; it is not switched off`);
+/** Inside a container the request would reach the kernel of its host. */
+async function resetObstacle(cluster: Cluster, { name, access }: KnownMachine): Promise<string | undefined> {
+    const ssh = await cluster.tunnel.ssh(access);
+    const { exitCode } = await ssh.run(`! systemd-detect-virt --quiet --container && test -w ${trigger}`, {
+        allowFailure: true,
+    });
+    return exitCode === 0 ? undefined : `${name} is a container that this stack did not make, or has no ${trigger}`;
+}
+
+const trigger = "/proc/sysrq-trigger";
+
+/** The connection ends with the machine, so that the command never returns. */
+async function reset(cluster: Cluster, machine: KnownMachine): Promise<void> {
+    const obstacle = await resetObstacle(cluster, machine);
+    if (obstacle !== undefined) {
+        throw new Error(obstacle);
     }
+    const ssh = await cluster.tunnel.ssh(machine.access);
+    await ssh
+        .run(`echo 1 > /proc/sys/kernel/sysrq; echo b > ${trigger}`, { allowFailure: true, timeoutSeconds: 5 })
+        .catch(() => undefined);
 }

@@ -17,7 +17,6 @@ describe("fetch-wal, the restore_command of recovery to the end of the archive",
         writeFileSync(
             join(folder, "pgbackrest"),
             `#!/bin/bash\necho "$*" >> ${asked}\nstatuses=(${statuses.join(" ")})\nturn=$(($(wc -l < ${asked}) - 1))\n` +
-                 
                 "exit ${statuses[$turn]:-${statuses[-1]}}\n",
             { mode: 0o755 },
         );
