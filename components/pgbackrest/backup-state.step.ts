@@ -60,6 +60,9 @@ async function archiving(ssh: SshConnection, inputs: BackupStateInputs): Promise
         if (status.repository !== inputs.repository) {
             return { waiting: `the runner still watches ${status.repository}` };
         }
+        if (status.otherDatabase) {
+            throw new Error(`backup.repository: ${status.problem}`);
+        }
         if (status.reachable === false) {
             console.log(`${inputs.cluster}: backups wait: ${status.problem}`);
             return { done: status };

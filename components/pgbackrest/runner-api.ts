@@ -11,6 +11,8 @@ export interface RunnerStatus {
     /** Null until the first look. */
     reachable: boolean | null;
     problem: string | null;
+    /** The repository's stanza is another database's; `problem` says so. */
+    otherDatabase: boolean;
     checkedAt: string | null;
     archive: ArchiveStatus | null;
     /** The last ten, oldest first. */

@@ -10,6 +10,7 @@ const status: RunnerStatus = {
     repository: "s3://backups/dev at 10.0.0.1:9000",
     reachable: true,
     problem: null,
+    otherDatabase: false,
     checkedAt: now,
     archive: { newest: "0000000100000000000000A0", archivedAt: before(30), timeline: 1, segmentsBehind: 0, gaps: [] },
     backups: [

@@ -10,7 +10,7 @@ AUTHORITY = os.environ.get("PATRONI_AUTHORITY", "")
 
 
 def look() -> dict | None:
-    """`{timeline, location}` of the primary; None when no instance says that it is one."""
+    """`{timeline, location, system}` of the primary; None when no instance says that it is one."""
     context = ssl.create_default_context(cadata=AUTHORITY)
     # Strict also asks for extensions that say nothing about trust.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -21,5 +21,6 @@ def look() -> dict | None:
         except (OSError, ValueError):
             continue
         if status.get("role") == "primary" and "xlog" in status:
-            return {"timeline": status["timeline"], "location": status["xlog"]["location"]}
+            system = status.get("database_system_identifier")
+            return {"timeline": status["timeline"], "location": status["xlog"]["location"], "system": system}
     return None

@@ -27,6 +27,10 @@ MISSING_STANZA = (1, 3)
 HEARTBEAT = Path("/tmp/heartbeat")
 
 
+class OtherDatabase(Exception):
+    """The repository's stanza is not of this cluster: nothing that it holds is about it."""
+
+
 class Runner:
     def __init__(self, state: State):
         self.state = state
@@ -47,10 +51,11 @@ class Runner:
             self.full_check_due = 0
         try:
             self.watch()
-            self.state.set(reachable=True, problem=None, checkedAt=iso(time.time()))
+            self.state.set(reachable=True, problem=None, otherDatabase=False, checkedAt=iso(time.time()))
             self.state.done({"job": "check"})
-        except (pgbackrest.PgBackRestError, ValueError, OSError) as error:
-            self.state.set(reachable=False, problem=str(error), checkedAt=iso(time.time()))
+        except (pgbackrest.PgBackRestError, OtherDatabase, ValueError, OSError) as error:
+            is_other = isinstance(error, OtherDatabase)
+            self.state.set(reachable=False, problem=str(error), otherDatabase=is_other, checkedAt=iso(time.time()))
             return
         if self.job is None or not self.job.is_alive():
             self.start_job(request)
@@ -65,6 +70,7 @@ class Runner:
             # A restore that the settings still name was carried out on the repository before this one.
             restored.note()
             self.info = pgbackrest.info()
+        refuse_other_database(self.info, seen)
         backups = self.info["backup"]
         self.read_annotations(backups)
         self.show_progress()
@@ -204,6 +210,15 @@ class Runner:
             look().restored_generation == generation
             and label in ends
             and wal_archive.split(ends[label])[0] == self.timeline
+        )
+
+
+def refuse_other_database(info: dict, seen: dict | None) -> None:
+    described = [each["system-id"] for each in info.get("db", [])]
+    if seen and seen["system"] and described and str(described[-1]) != seen["system"]:
+        raise OtherDatabase(
+            f"the repository holds another database of the name {pgbackrest.STANZA} (system {described[-1]}, this one is "
+            f"{seen['system']}): nothing is archived; choose another `backup.repository.path`"
         )
 
 

@@ -19,6 +19,7 @@ class State:
             "repository": repository,
             "reachable": None,
             "problem": None,
+            "otherDatabase": False,
             "checkedAt": None,
             "archive": None,
             "backups": [],

@@ -518,6 +518,16 @@ class Recoverable(unittest.TestCase):
         self.assertEqual(self.until([self.BACKUP], 7), 500)
 
 
+class OtherDatabase(unittest.TestCase):
+    def test_is_told_by_its_system_identifier(self):
+        info = {"db": [{"system-id": 7000000000000000001}]}
+        for seen in (None, {"system": None}, {"system": "7000000000000000001"}):
+            runner.refuse_other_database(info, seen)
+        runner.refuse_other_database({"db": []}, {"system": "7000000000000000002"})
+        with self.assertRaisesRegex(runner.OtherDatabase, "choose another"):
+            runner.refuse_other_database(info, {"system": "7000000000000000002"})
+
+
 class NewestLine(unittest.TestCase):
     """Timeline 2 began in segment 6, after a restore; backup B was made on timeline 1 behind that."""
 
