@@ -62,10 +62,7 @@ export class RestoreSettings {
 
     /** An update with these settings, until the cluster is whole. */
     async update(): Promise<void> {
-        const { status, output } = this.pulumi("up");
-        if (status !== 0) {
-            throw new Error(`pulumi up ended with status ${status}: ${output}`);
-        }
+        await this.cluster.update("--config-file", this.file);
         await this.cluster.waitUntilRedundant();
     }
 

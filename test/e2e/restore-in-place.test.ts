@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asSuperuser, inContainer } from "../../drills/backup/pods";
+import { asSuperuser, inContainer, kubectl } from "../../drills/backup/pods";
 import { nextGeneration, RestoreSettings } from "../../drills/backup/restore";
 import { Runner } from "../../drills/backup/runner";
+import { Store } from "../../drills/backup/store";
+import type { MachineOf } from "../../drills/cluster";
+import { processes, signal } from "../../drills/machine/processes";
 import type { RestoreTarget } from "../../components/pgbackrest/restore";
 import { measured, useCluster } from "./support";
 
@@ -58,16 +61,53 @@ describe("a restore in place", () => {
         await sql("insert into restore_probe values (0); delete from restore_probe;");
     });
 
-    it("to a time has every row from before and none from after", async function () {
+    /** The instance that replays the archive, as soon as one does. */
+    async function recovering(): Promise<MachineOf> {
+        const look =
+            "grep -ls recovering /var/lib/kubelet/pods/*/volumes/kubernetes.io~empty-dir/socket/bootstrap.json";
+        const { machines, instances } = cluster().state;
+        for (const end = Date.now() + 300_000; Date.now() < end; await sleep(100)) {
+            for (const machine of machines) {
+                const ssh = await cluster().tunnel.ssh(machine.access);
+                if ((await ssh.run(look, { allowFailure: true })).exitCode !== 0) continue;
+                const placed = await Promise.all(instances.map(({ name }) => cluster().place(name)));
+                const here = placed.find((instance) => instance.machine.name === machine.name);
+                return here === undefined ? assert.fail("nobody is placed there") : { ...here, ssh };
+            }
+        }
+        return assert.fail("no instance replays the archive");
+    }
+
+    /** The store is away until recovery has missed it, and then its instance is killed. */
+    async function disturbRecovery(): Promise<void> {
+        const store = new Store(cluster());
+        const { name, ssh } = await recovering();
+        await store.refuse();
+        try {
+            for (const end = Date.now() + 60_000; ; await sleep(1000)) {
+                if (/fetch-wal: .*trying again/.test(await kubectl(cluster(), `logs ${name} -c postgresql`))) break;
+                assert.ok(Date.now() < end, "recovery did not miss the store: it was over before");
+            }
+            await signal(ssh, "KILL", (await processes(ssh, "patroni")).slice(0, 1));
+        } finally {
+            await store.admit();
+        }
+    }
+
+    it("to a time has every row from before and none from after, whatever happens while the archive is replayed", async function () {
         this.timeout(900_000);
         await sql("insert into restore_probe values (1), (2);");
+        // Some seconds of replay.
+        await sql(
+            "do 'begin for i in 1..30 loop perform pg_logical_emit_message(false, ''x'', ''y''); perform pg_switch_wal(); end loop; end';",
+        );
         await sleep(1100);
         const time = (
             await sql("select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US');")
         ).trim();
         await sleep(1100);
         await sql("insert into restore_probe values (3);");
-        await restore({ time: `${time}+00:00` });
+        await Promise.all([restore({ time: `${time}+00:00` }), disturbRecovery()]);
         assert.equal(await rows(), "1,2");
     });
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import psycopg2
 
 from . import pgbackrest
+from .bootstrap import DATA, LEFTOVERS, UNFINISHED
 from .set_aside import SUFFIX, kept
 
 FLAG = "/run/postgresql/store-unreachable"
@@ -146,7 +147,14 @@ def write_mark(segment: str) -> None:
 
 
 def clean() -> None:
-    """What came before a restore that is proven is not needed any more, however many restores came before it."""
+    """
+    What came before a restore that is proven is not needed any more, however many restores came before it; attempts of a
+    bootstrap are not once there is a database.
+    """
+    if os.path.exists(f"{DATA}/global/pg_control") and not os.path.exists(UNFINISHED):
+        for path in filter(os.path.exists, LEFTOVERS):
+            print(f"agent: removing {path}", flush=True)
+            shutil.rmtree(path)
     old = kept()
     if old:
         proven = max(map(int, filter(str.isdigit, pgbackrest.names(f"proven/{pgbackrest.STANZA}"))), default=0)
