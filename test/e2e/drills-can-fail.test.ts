@@ -46,8 +46,7 @@ async function forgetAll(cluster: Cluster): Promise<void> {
 const kinds = ({ violations }: RoundResult): string[] => [...new Set(violations.map(({ kind }) => kind))].sort();
 
 describe("drills", () => {
-    const cluster = useCluster();
-    after(() => forgetAll(cluster()));
+    const cluster = useCluster(forgetAll);
 
     it("find nothing where nothing happened", async function () {
         this.timeout(300_000);

@@ -8,6 +8,7 @@ import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { chosenPatches } from "../../drills/lab/variant";
+import { skipWhenLate } from "./support";
 
 /**
  * The loss and the stuck state that the patches to Patroni close, with and without them, on the loopback lab: it needs
@@ -16,6 +17,7 @@ import { chosenPatches } from "../../drills/lab/variant";
  */
 describe("the loopback lab", function () {
     this.timeout(900_000);
+    before(skipWhenLate);
 
     async function play(scenario: Scenario, patches: string): Promise<LabRound> {
         for await (const round of runLab(scenario, chosenPatches(patches), 1)) {

@@ -7,7 +7,11 @@ import { measured, useCluster } from "./support";
 
 /** docs/runbooks/clone.md, in one stack: a repository of its own is what makes it another one for pgBackRest. */
 describe("a restore from another repository", () => {
-    const cluster = useCluster();
+    const cluster = useCluster(async (opened) => {
+        await store.closeReader();
+        settings.remove();
+        await opened.update();
+    });
     let settings: RestoreSettings;
     let store: Store;
     let lsn: string;
@@ -20,12 +24,6 @@ describe("a restore from another repository", () => {
     before(() => {
         settings = new RestoreSettings(cluster());
         store = new Store(cluster());
-    });
-    after(async function () {
-        this.timeout(600_000);
-        await store.closeReader();
-        settings.remove();
-        await cluster().update();
     });
 
     const sql = (text: string) => asSuperuser(cluster(), text);

@@ -10,15 +10,13 @@ import type { RestoreTarget } from "../../components/pgbackrest/restore";
 import { measured, useCluster } from "./support";
 
 describe("a restore in place", () => {
-    const cluster = useCluster();
-    let settings: RestoreSettings;
-    before(() => (settings = new RestoreSettings(cluster())));
-    after(async function () {
-        this.timeout(600_000);
+    const cluster = useCluster(async (opened) => {
         settings.remove();
         // Without `restore` in the settings nothing is restored and nothing restarts.
-        await cluster().update();
+        await opened.update();
     });
+    let settings: RestoreSettings;
+    before(() => (settings = new RestoreSettings(cluster())));
 
     const sql = (text: string) => asSuperuser(cluster(), text);
     const rows = async () => (await sql("select string_agg(id::text, ',' order by id) from restore_probe;")).trim();

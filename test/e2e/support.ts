@@ -7,17 +7,28 @@ import { runRound, type RoundOptions, type RoundResult } from "../../drills/roun
 /** What has not begun by then is skipped, so that the run ends and says what it did not do. */
 const deadline = Number(process.env["TEST_DEADLINE"] ?? Infinity);
 
-/** The running stack, for one test file. */
-export function useCluster(): () => Cluster {
+/** For `before`: skips a file whose turn comes too late. */
+export function skipWhenLate(this: Mocha.Context): void {
+    if (Date.now() > deadline) {
+        console.log("skipped: the time of this run is over (TEST_MINUTES)");
+        this.skip();
+    }
+}
+
+/** The running stack, for one test file. `cleanUp` takes back what the file did to it, where it was not skipped. */
+export function useCluster(cleanUp?: (cluster: Cluster) => Promise<void>): () => Cluster {
     let cluster: Cluster | undefined;
+    before(skipWhenLate);
     before(async function () {
         this.timeout(630_000);
-        if (Date.now() > deadline) {
-            console.log("skipped: the time of this run is over (TEST_MINUTES)");
-            this.skip();
-        }
         cluster = await Cluster.open();
         await cluster.waitUntilRedundant();
+    });
+    after(async function () {
+        this.timeout(900_000);
+        if (cluster !== undefined) {
+            await cleanUp?.(cluster);
+        }
     });
     // A test that failed halfway must not leave its broken stack to the next file.
     after(async function () {
