@@ -4,7 +4,7 @@ import type { SshConnection } from "../../components/machines/ssh";
 /** The bracket keeps a pattern from matching the command that looks for it. */
 const patterns = {
     postmaster: `[p]ostgres -D ${paths.data}`,
-    patroni: "[p]ython3? .*/patroni /etc/patroni",
+    patroni: "[p]ython3? .*/bin/patroni ",
     etcd: "^[e]tcd --name",
     haproxy: "^[h]aproxy ",
 } as const;
@@ -33,11 +33,11 @@ export async function withChildren(ssh: SshConnection, parent: number): Promise<
     return [parent, ...stdout.split("\n").map(Number).filter(Boolean)];
 }
 
-/** Asks a program to end, and waits until no process of it is left. */
+/** Asks a program that runs to end, and waits until no process of it is left. */
 export async function signalGracefully(ssh: SshConnection, program: Program, timeoutSeconds: number): Promise<void> {
     const pattern = patterns[program];
     await ssh.run(
-        `pkill -TERM -f '${pattern}'; timeout ${timeoutSeconds} sh -c "while pgrep -f '${pattern}' >/dev/null; do sleep 0.2; done"`,
+        `set -e; pkill -TERM -f '${pattern}'; timeout ${timeoutSeconds} sh -c "while pgrep -f '${pattern}' >/dev/null; do sleep 0.2; done"`,
         { timeoutSeconds: timeoutSeconds + 10 },
     );
 }
