@@ -14,6 +14,10 @@ SOURCE = "/etc/pgbackrest/source.conf"
 # The instances over TLS; only the runner has it.
 RUNNER = "/etc/pgbackrest/runner.conf"
 
+# While a command runs, between two connections to the store, and how many must fail one after the other.
+KNOCK_SECONDS = 5
+KNOCKS = 2
+
 WRONG_PASSPHRASE = "the repository is encrypted with another passphrase"
 
 CAUSES = (
@@ -88,10 +92,30 @@ def run(command: str, *options: str, config: str = OWN, stanza: str | None = Non
     arguments = ["pgbackrest", f"--config={config}", f"--stanza={stanza or STANZA}", *LOG_TO_STDERR, command, *options]
     if command in ("repo-ls", "repo-put", "repo-rm", "repo-get"):
         arguments = [argument for argument in arguments if not argument.startswith("--stanza=")]
-    done = subprocess.run(arguments, input=stdin or "", capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode != 0:
-        raise PgBackRestError(command, done.stderr or done.stdout, done.returncode)
-    return done.stdout
+    pipe = subprocess.PIPE
+    with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace") as process:
+        output, errors = finish(process, config, stdin or "")
+    if process.returncode != 0:
+        raise PgBackRestError(command, errors or output, process.returncode)
+    return output
+
+
+def finish(process: subprocess.Popen, config: str, stdin: str | None) -> tuple[str, str]:
+    """Its output. Where the store goes away meanwhile it is ended: pgBackRest would try on for minutes."""
+    refused = 0
+    while True:
+        try:
+            return process.communicate(stdin, timeout=KNOCK_SECONDS)
+        except subprocess.TimeoutExpired:
+            stdin = None
+        try:
+            knock(config)
+            refused = 0
+        except PgBackRestError:
+            refused += 1
+            if refused == KNOCKS:
+                process.kill()
+                raise
 
 
 LOG_TO_STDERR = ("--log-level-console=off", "--log-level-stderr=error", "--log-level-file=off")

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import time
 import unittest
 from datetime import datetime, timezone
 from unittest import mock
@@ -214,6 +215,34 @@ class Errors(unittest.TestCase):
         text = "P00 ERROR: [039]: failed:\n*** Request Headers ***:\nauthorization: AWS4 secret\nhost: x\n\x01y"
         self.assertNotIn("AWS4", self.message(text))
         self.assertNotIn("\n", self.message(text))
+
+
+class StoreThatGoesAway(unittest.TestCase):
+    """While a command runs: `answers` are those of the connections to the store, one per look."""
+
+    def run_during(self, answers: list, command: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "pgbackrest"), "w", encoding="utf8") as file:
+                file.write(f"#!/bin/bash\n{command}\n")
+            os.chmod(file.name, 0o755)
+            path = f"{folder}:{os.environ['PATH']}"
+            with (
+                mock.patch.dict(os.environ, {"PATH": path}),
+                mock.patch.object(pgbackrest, "KNOCK_SECONDS", 0.2),
+                mock.patch.object(pgbackrest, "knock", side_effect=[None, *answers]),
+            ):
+                return pgbackrest.run("repo-put", "a", stdin="words")
+
+    def test_ends_the_command(self):
+        away = pgbackrest.PgBackRestError("connect", "unable to connect to store:443")
+        begin = time.monotonic()
+        with self.assertRaisesRegex(pgbackrest.PgBackRestError, "the store cannot be reached"):
+            self.run_during([None, away, away], "exec sleep 60")
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_lets_it_go_on_where_the_store_is_back(self):
+        away = pgbackrest.PgBackRestError("connect", "unable to connect to store:443")
+        self.assertEqual(self.run_during([away] + [None] * 99, "sleep 1; cat"), "words")
 
 
 def holding(kind: str, generation: int = 0) -> contents.Contents:
