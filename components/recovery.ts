@@ -75,7 +75,8 @@ export function deriveTimers(objective: RecoveryObjective): Timers {
             heartbeatMs: 100,
             electionMs: objective.rto >= relaxedElection.fromRto ? relaxedElection.electionMs : 500,
         },
-        haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 1000, fall: 2, rise: 1, checkTimeoutMs: 2000 },
+        // A new primary is down for HAProxy until its next check: clients wait for it in every failover.
+        haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 500, fall: 2, rise: 1, checkTimeoutMs: 2000 },
         replication: { walSenderTimeout: 5, walReceiverTimeout: 5 },
     };
     // A longer objective buys tolerance of starved hosts and slow etcd disks: a loop and two retries fill ttl.

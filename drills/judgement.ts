@@ -74,48 +74,53 @@ export interface FaultSummary {
 /** A time of a round that is held against a bar. */
 interface Limit {
     what: string;
-    bar: number;
+    /** Undefined where nothing is promised. */
+    bar: number | undefined;
     of: (result: RoundResult) => number;
+    /** Of the time that is measured, what the host was denied of its processors. */
+    stolen: (result: RoundResult) => number;
 }
 
 const outageOf = ({ outageSeconds, pauseWhileHealingSeconds }: RoundResult): number =>
     Math.max(outageSeconds, pauseWhileHealingSeconds);
 
 function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
-    const client = clientBarSeconds(fault.bar, timers);
-    const { redundantWithin } = fault;
+    const stolen = ({ stolenShare }: RoundResult): number => stolenShare;
     return [
-        { what: "the outage took", bar: barSeconds(fault.bar, timers, fault.holdSeconds), of: outageOf },
-        ...(client === undefined
-            ? []
-            : [{ what: "a client waited", bar: client, of: (result: RoundResult) => result.worstClientSeconds }]),
-        ...(redundantWithin === undefined
-            ? []
-            : [
-                  {
-                      what: "until redundant it took",
-                      bar: redundantWithin,
-                      of: (result: RoundResult) => result.redundancySeconds,
-                  },
-              ]),
+        {
+            what: "the outage took",
+            bar: barSeconds(fault.bar, timers, fault.holdSeconds),
+            of: outageOf,
+            stolen,
+        },
+        {
+            what: "a client waited",
+            bar: clientBarSeconds(fault.bar, timers),
+            of: ({ worstClientSeconds }) => worstClientSeconds,
+            stolen,
+        },
+        {
+            what: "until redundant it took",
+            bar: fault.redundantWithin,
+            of: ({ redundancySeconds }) => redundancySeconds,
+            stolen: ({ stolenWhileHealing }) => stolenWhileHealing,
+        },
     ];
 }
 
-const isStarved = ({ stolenShare, ownDelaySeconds }: RoundResult): boolean =>
-    stolenShare >= starvedFrom || ownDelaySeconds >= delayedFrom;
-
 /** Rounds on a host that got too little CPU time excuse only themselves. */
-function lateness({ what, bar, of }: Limit, results: RoundResult[]): { reason: string; excused: boolean } | undefined {
+function lateness(limit: Limit, results: RoundResult[]): { reason: string; excused: boolean } | undefined {
+    const { what, bar, of, stolen } = limit;
     const p95 = (some: RoundResult[]): number => spread(some.map(of)).p95;
     const reason = `${what} ${p95(results).toFixed(2)} s at the 95th percentile, ${bar} s are accepted`;
-    if (p95(results) <= bar) {
+    if (bar === undefined || p95(results) <= bar) {
         return undefined;
     }
-    const fair = results.filter((result) => !isStarved(result));
+    const fair = results.filter((result) => stolen(result) < starvedFrom && result.ownDelaySeconds < delayedFrom);
     if (fair.length > 0 && p95(fair) > bar) {
         return { reason, excused: false };
     }
-    const denied = Math.max(...results.map(({ stolenShare }) => stolenShare));
+    const denied = Math.max(...results.map(stolen));
     const delay = Math.max(...results.map(({ ownDelaySeconds }) => ownDelaySeconds));
     const but =
         `, but in ${results.length - fair.length} of ${results.length} rounds this host was denied up to ` +

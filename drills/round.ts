@@ -32,6 +32,8 @@ export interface RoundResult extends Verdict {
     sampled: Record<string, number>;
     /** Share of the host's CPU time that its hypervisor gave to others while the longest pause lasted, 0 to 1. */
     stolenShare: number;
+    /** The same from when healing was begun until the cluster was redundant again. */
+    stolenWhileHealing: number;
     /** Seconds that the drill's own process was kept from running from the fault on, at the 99th percentile. */
     ownDelaySeconds: number;
     /** Why it does not heal without a person; undefined when it did. */
@@ -138,6 +140,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             twoPrimaries,
             sampled: Object.fromEntries(sampler.answers),
             stolenShare: steal.share(longest.from, longest.until ?? wholeAt),
+            stolenWhileHealing: steal.share(healAt, wholeAt),
             ownDelaySeconds: delayed,
             ...(stuck === undefined ? {} : { stuck }),
             timeline: timeline.recorded(),

@@ -48,7 +48,9 @@ export class Runner {
     }
 
     /** Until the newest backup is of the timeline that is written now: one follows every promotion. */
-    backedUp(timeoutSeconds: number): Promise<RunnerStatus> {
+    async backedUp(timeoutSeconds: number): Promise<RunnerStatus> {
+        // Not of the timeline that was written when the runner looked last.
+        await this.check();
         const isOfNow = ({ backups, archive }: RunnerStatus): boolean =>
             archive !== null && archive.timeline !== null && backups.at(-1)?.timeline === archive.timeline;
         return this.until("a backup of the new timeline", timeoutSeconds, isOfNow);

@@ -82,7 +82,7 @@ describe("backups under faults", () => {
         await tellRunner(cluster().state, cluster().tunnel, "/backup?type=full");
         const fault = await postmasterKill.prepare(cluster());
         await runner().until("the backup begins", 120, ({ running }) => running !== null);
-        await sleep(2000);
+        await sleep(1000);
         await fault.inject();
         const hit = await runner().until(
             "the backup ends",

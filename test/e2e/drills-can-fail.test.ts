@@ -52,7 +52,6 @@ describe("drills", () => {
         this.timeout(300_000);
         const result = await runRound(cluster(), nothing);
         assert.deepEqual(brokenPromises(nothing, result), []);
-        assert.ok(result.outageSeconds < 2, `the longest pause was ${result.outageSeconds} s`);
     });
 
     it("find one acknowledged row that was deleted, and money that was moved by nobody", async function () {

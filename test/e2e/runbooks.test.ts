@@ -60,7 +60,11 @@ describe("the commands of the backup runbooks", () => {
         it(command, async function () {
             this.timeout(700_000);
             await new Runner(cluster()).idle();
-            const { status, output } = run(command);
+            let { status, output } = run(command);
+            // On a starved host an answer may come later than the status waits for it.
+            for (let attempt = 0; command === "make status" && status !== 0 && attempt < 4; attempt += 1) {
+                ({ status, output } = run(command));
+            }
             assert.equal(status, 0, output);
         });
     }

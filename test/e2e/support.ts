@@ -50,8 +50,27 @@ export function measured(what: string, seconds: number): void {
     console.log(`measured: ${what} ${seconds.toFixed(2)} s`);
 }
 
-/** One round of a fault under ten writers, with everything that must hold after any fault. */
+/**
+ * A fault under ten writers, with everything that must hold after any fault, in every round. Bars are for the 95th
+ * percentile: one late round says nothing, but where they hold a second of the next two is late in one run of 205.
+ */
 export async function surviveFault(cluster: Cluster, fault: Fault, options: RoundOptions = {}): Promise<RoundResult> {
+    const late: string[] = [];
+    for (let round = 1; ; round += 1) {
+        const { result, reasons } = await surviveOnce(cluster, fault, options);
+        late.push(...reasons);
+        assert.ok(late.length < 2, `late twice: ${late.join("; ")}`);
+        if (late.length === 0 || round === 3) return result;
+        console.log(`one of three may be late: ${late.join("; ")}`);
+    }
+}
+
+/** One round, and why it was late. */
+async function surviveOnce(
+    cluster: Cluster,
+    fault: Fault,
+    options: RoundOptions,
+): Promise<{ result: RoundResult; reasons: string[] }> {
     const result = await runRound(cluster, fault, { writers: 10, ...options });
     measured(`${fault.name} of ${result.target}: outage`, result.outageSeconds);
     measured(`${fault.name}: worst client`, result.worstClientSeconds);
@@ -60,12 +79,11 @@ export async function surviveFault(cluster: Cluster, fault: Fault, options: Roun
     const { acknowledged, failed, unknown, lost } = result;
     console.log(`operations: ${acknowledged} acknowledged, ${lost} of them lost, ${failed} failed, ${unknown} unknown`);
     const { verdict, reasons } = summarise(fault, [result], await cluster.timers());
+    assert.notEqual(verdict, "broken", reasons.join("; "));
     if (verdict === "not judged") {
         // The bar in seconds holds for two whole cores; where the hypervisor gives them to others it is said.
         console.log(`not judged: ${reasons.join("; ")}`);
-    } else {
-        assert.deepEqual(reasons, []);
     }
     measured(`${fault.name}: every layer whole again after further`, await cluster.waitUntilRedundant());
-    return result;
+    return { result, reasons: verdict === "late" ? [reasons.join("; ")] : [] };
 }

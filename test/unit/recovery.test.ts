@@ -55,7 +55,7 @@ describe("timers derived from the objective", () => {
         assert.deepEqual(deriveTimers({ rto: 16, rpo: 0 }), {
             patroni: { ttl: 9, loopWait: 1, retryTimeout: 4, primaryStartTimeout: 0, primaryStopTimeout: 10 },
             etcd: { heartbeatMs: 100, electionMs: 500 },
-            haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 1000, fall: 2, rise: 1, checkTimeoutMs: 2000 },
+            haproxy: { interMs: 1000, fastinterMs: 500, downinterMs: 500, fall: 2, rise: 1, checkTimeoutMs: 2000 },
             replication: { walSenderTimeout: 5, walReceiverTimeout: 5 },
         });
     });

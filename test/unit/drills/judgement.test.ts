@@ -50,6 +50,13 @@ describe("judgement of a round", () => {
         assert.equal(summarise(fault, [heldUp], timers).verdict, "not judged");
     });
 
+    it("holds the time until redundant against what was stolen meanwhile", () => {
+        const slow = { redundancySeconds: 61 };
+        const promised = { ...fault, redundantWithin: 60 };
+        assert.equal(summarise(promised, [round({ ...slow, stolenWhileHealing: 0.5 })], timers).verdict, "not judged");
+        assert.equal(summarise(promised, [round({ ...slow, stolenShare: 0.5 })], timers).verdict, "late");
+    });
+
     it("lets a starved round excuse itself, and no other", () => {
         const starved = round({ outageSeconds: 9, stolenShare: 0.5 });
         const slow = round({ outageSeconds: 9 });

@@ -11,6 +11,7 @@ export const recordedRound = (changes: Partial<RoundResult> = {}): RoundResult =
     twoPrimaries: [],
     sampled: { "postgres-0": 50, "postgres-1": 50 },
     stolenShare: 0,
+    stolenWhileHealing: 0,
     ownDelaySeconds: 0,
     timeline: {
         binMs: 100,

@@ -24,6 +24,7 @@ CONFIRM_SECONDS = 10
 RETRY_SECONDS = (10, 20, 40, 80, 160, 300)
 # Status codes of `pgbackrest info`: no folder of the stanza, or one without its description.
 MISSING_STANZA = (1, 3)
+CHECK = {"job": "check"}
 HEARTBEAT = Path("/tmp/heartbeat")
 
 
@@ -42,23 +43,36 @@ class Runner:
         self.newest: str | None = None
         self.failures = 0
         self.not_before = 0.0
+        # What was asked for and failed at the last attempt: tried again, but not at once.
+        self.failed_request: dict | None = None
         self.job: threading.Thread | None = None
 
-    def step(self) -> None:
+    def step(self) -> bool:
+        """False where the repository cannot be read: nothing can be done then."""
         HEARTBEAT.touch()
         request = self.state.next_request()
-        if request == {"job": "check"}:
+        # One that is asked for while this look lasts is for the next.
+        is_check = self.state.is_requested(CHECK)
+        if is_check:
             self.full_check_due = 0
         try:
             self.watch()
             self.state.set(reachable=True, problem=None, otherDatabase=False, checkedAt=iso(time.time()))
-            self.state.done({"job": "check"})
+            if is_check:
+                self.state.done(CHECK)
         except (pgbackrest.PgBackRestError, OtherDatabase, ValueError, OSError) as error:
             is_other = isinstance(error, OtherDatabase)
             self.state.set(reachable=False, problem=str(error), otherDatabase=is_other, checkedAt=iso(time.time()))
-            return
-        if self.job is None or not self.job.is_alive():
-            self.start_job(request)
+            return False
+        if self.is_idle():
+            self.start_job(request if self.is_due(request) else None)
+        return True
+
+    def is_idle(self) -> bool:
+        return self.job is None or not self.job.is_alive()
+
+    def is_due(self, request: dict | None) -> bool:
+        return request is not None and (request != self.failed_request or time.monotonic() >= self.not_before)
 
     def watch(self) -> None:
         seen = primary.look()
@@ -171,12 +185,15 @@ class Runner:
                 take_backup(job["type"], self.failures)
             else:
                 self.test_restore()
-            self.failures = 0 if job["job"] == "backup" else self.failures
+            if job["job"] == "backup":
+                self.failures = 0
+                self.failed_request = None
             outcome["ok"] = True
         except Exception as error:  # noqa: BLE001: the runner outlives whatever a job meets
             if job["job"] == "backup":
                 self.not_before = time.monotonic() + RETRY_SECONDS[min(self.failures, len(RETRY_SECONDS) - 1)]
                 self.failures += 1
+                self.failed_request = request
             outcome |= {"ok": False, "message": str(error)}
             print(f"runner: {job['job']} failed: {error}", flush=True)
         self.finish(job, request, outcome, begin)
@@ -201,7 +218,6 @@ class Runner:
         self.state.set(restoreTest=result)
         if generation > 0 and self.proves(result["backup"], generation):
             pgbackrest.run("repo-put", "--raw", f"proven/{pgbackrest.STANZA}/{generation}", stdin=result["passedAt"])
-
 
     def proves(self, label: str, generation: int) -> bool:
         """Of the restored database, not of the one before: no restore since, and a backup of today's timeline."""
@@ -267,13 +283,11 @@ def main() -> int:
     runner = Runner(state)
     while True:
         begin = time.monotonic()
-        runner.step()
-        while time.monotonic() < begin + WATCH_SECONDS and not (state.next_request() and idle(runner)):
+        can_work = runner.step()
+        while time.monotonic() < begin + WATCH_SECONDS:
+            if can_work and runner.is_idle() and runner.is_due(state.next_request()):
+                break
             time.sleep(0.2)
-
-
-def idle(runner: Runner) -> bool:
-    return runner.job is None or not runner.job.is_alive()
 
 
 if __name__ == "__main__":

@@ -48,6 +48,10 @@ class State:
         with self.lock:
             return self.requests[0] if self.requests else None
 
+    def is_requested(self, job: dict) -> bool:
+        with self.lock:
+            return job in self.requests
+
     def done(self, job: dict) -> None:
         with self.lock:
             if job in self.requests:

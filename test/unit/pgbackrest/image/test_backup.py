@@ -22,6 +22,7 @@ from backup import (  # noqa: E402
     restore_test,
     runner,
     set_aside,
+    state,
     wal_archive,
 )
 
@@ -545,6 +546,50 @@ class Recoverable(unittest.TestCase):
         self.assertEqual(self.until([self.BACKUP]), 1000)
         self.assertEqual(self.until([self.BACKUP], 3), 1000)
         self.assertEqual(self.until([self.BACKUP], 7), 500)
+
+
+class Requests(unittest.TestCase):
+    def setUp(self):
+        self.state = state.State("orders", "")
+        self.runner = runner.Runner(self.state)
+
+    def step(self, during=lambda: None) -> bool:
+        with (
+            mock.patch.object(runner.Runner, "watch", side_effect=during),
+            mock.patch.object(runner.Runner, "start_job"),
+            mock.patch.object(runner, "HEARTBEAT", mock.Mock()),
+        ):
+            return self.runner.step()
+
+    def test_a_check_is_done_by_a_look_that_began_after_it(self):
+        self.runner.full_check_due = 99.0
+        self.step(during=lambda: self.state.ask(dict(runner.CHECK)))
+        self.assertTrue(self.state.is_requested(runner.CHECK))
+        self.assertEqual(self.runner.full_check_due, 99)
+        self.step()
+        self.assertFalse(self.state.is_requested(runner.CHECK))
+        self.assertEqual(self.runner.full_check_due, 0)
+
+    def test_a_check_behind_another_request_is_done_too(self):
+        self.state.ask({"job": "backup", "type": "full"})
+        self.state.ask(dict(runner.CHECK))
+        self.step()
+        self.assertFalse(self.state.is_requested(runner.CHECK))
+
+    def test_nothing_can_be_done_while_the_repository_cannot_be_read(self):
+        self.state.ask(dict(runner.CHECK))
+        self.assertFalse(self.step(during=OSError("away")))
+        self.assertTrue(self.state.is_requested(runner.CHECK))
+        self.assertTrue(self.step())
+
+    def test_what_failed_is_not_tried_again_at_once_but_another_is(self):
+        failed, other = {"job": "backup", "type": "full"}, {"job": "backup", "type": "incr"}
+        with mock.patch.object(runner, "take_backup", side_effect=pgbackrest.PgBackRestError("backup", "no")):
+            self.runner.work({**failed, "reason": "requested"}, failed)
+        self.assertFalse(self.runner.is_due(failed))
+        self.assertTrue(self.runner.is_due(other))
+        self.runner.not_before = 0
+        self.assertTrue(self.runner.is_due(failed))
 
 
 class OtherDatabase(unittest.TestCase):
