@@ -112,19 +112,24 @@ export class Cluster {
         return this.machineOf(await this.primary());
     }
 
-    /** The primary, as soon as there is one whose PostgreSQL runs. */
-    async nextPrimary(timeoutSeconds: number): Promise<MachineOf> {
+    /**
+     * The primary, as soon as there is one whose PostgreSQL runs. `after`: a timeline that it must have left, because
+     * Patroni names the one that was just killed until its next loop.
+     */
+    async nextPrimary(timeoutSeconds: number, after = 0): Promise<MachineOf & { timeline: number }> {
         const end = Date.now() + timeoutSeconds * 1000;
         for (;;) {
             const instances = await probeInstances(this.state, this.tunnel, 2000);
             const primary = instances.find(
-                ({ role, state, answers }) => role === "primary" && state === "running" && answers,
+                ({ role, state, answers, timeline }) =>
+                    role === "primary" && state === "running" && answers && (timeline ?? 0) > after,
             );
-            if (primary !== undefined) {
-                return this.machineOf(await this.place(primary.name));
+            if (primary?.timeline !== undefined) {
+                const { timeline } = primary;
+                return { ...(await this.machineOf(await this.place(primary.name))), timeline };
             }
             if (Date.now() > end) {
-                throw new Error(`no instance is a running primary after ${timeoutSeconds} s`);
+                throw new Error(`no instance is a running primary of a timeline after ${after}: ${timeoutSeconds} s`);
             }
             await sleep(200);
         }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { process, signal } from "../machine/processes";
 import { healsItself, type Fault } from "./fault";
 
@@ -8,17 +7,17 @@ export const repeatedKill: Fault = {
     name: "repeated-kill",
     imitates: "each new primary dies within seconds, five in a row, as from a query that ends whoever runs it",
     bar: "frozen",
-    failover: "allowed",
+    failover: "expected",
     long: true,
     async prepare(cluster) {
         const first = await cluster.primary();
         return {
             target: `${first.name} and its successors`,
             async inject() {
-                for (let turn = 1; turn <= times; turn += 1) {
-                    const { ssh } = await cluster.nextPrimary(120);
+                for (let turn = 1, killed = 0; turn <= times; turn += 1) {
+                    const { ssh, timeline } = await cluster.nextPrimary(120, killed);
                     await signal(ssh, "KILL", [await process(ssh, "postmaster")]);
-                    await sleep(1000);
+                    killed = timeline;
                 }
             },
             heal: healsItself,

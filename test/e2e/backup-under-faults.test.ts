@@ -58,9 +58,10 @@ describe("backups under faults", () => {
         await runner().idle();
         for (let turn = 0; turn < 3; turn += 1) {
             await switchSegment(cluster());
+            const { timeline } = await cluster().nextPrimary(60);
             const fault = await postmasterKill.prepare(cluster());
             await fault.inject();
-            await sleep(1000);
+            await cluster().nextPrimary(60, timeline);
             await cluster().waitUntilHealed();
         }
         const segment = await switchSegment(cluster());
