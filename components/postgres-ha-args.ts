@@ -20,7 +20,11 @@ export interface KubernetesArgs {
 export interface EtcdArgs {
     /** Odd, at least 3, at most one per machine. @default 3 */
     members?: number;
-    /** Size of each member's volume. @default 2Gi */
+    /**
+     * Size of each member's volume, as first asked for. A change touches neither the members nor their volumes, and those
+     * of later members get the first size. k3s's local volumes have the room of their disk whatever it says; on a storage
+     * class that can, enlarge the claims by hand. @default 2Gi
+     */
     storage?: string;
     /** @default { cpu: "100m", memory: "256Mi" } */
     resources?: Resources;
@@ -31,7 +35,7 @@ export interface PostgresArgs {
     instances?: number;
     /** Replicas that must have an acknowledged write besides the primary. @default 1 */
     synchronousStandbyCount?: number;
-    /** Size of each instance's volume. Local volumes do not grow; a change is refused by Kubernetes. @default 10Gi */
+    /** Size of each instance's volume, as first asked for; a change is as one of `etcd.storage`. @default 10Gi */
     storage?: string;
     /** PostgreSQL's `shared_buffers`. A change restarts the instances one by one, with a switchover. @default 256MB */
     sharedBuffers?: string;

@@ -31,6 +31,12 @@ export function inCluster(parent: pulumi.Resource, context: WorkloadContext): pu
 export const holdsData = ({ protectData }: Pick<WorkloadContext, "protectData">): pulumi.CustomResourceOptions =>
     protectData ? { protect: true, retainOnDelete: true } : {};
 
+/**
+ * Options of a set with volumes. A changed claim template would replace it, all pods at once, and give no volume another
+ * size: claims outlive the set. It keeps the template it was made with.
+ */
+export const keepsClaims: pulumi.CustomResourceOptions = { ignoreChanges: ["spec.volumeClaimTemplates"] };
+
 /** Metadata of the objects of one part of the cluster. */
 export const metadataOf =
     (part: string) =>

@@ -5,6 +5,7 @@ import { etcdMemberName, labels, keyPrefix, ports } from "../naming";
 import { etcdMemberAddress } from "../network";
 import {
     inCluster,
+    keepsClaims,
     metadataOf,
     onePerNode,
     resources,
@@ -58,6 +59,7 @@ export class EtcdCluster extends pulumi.ComponentResource {
         createDisruptionBudget(name, args, object);
         this.statefulSet = createStatefulSet(name, args, members, tls, account, {
             ...object,
+            ...keepsClaims,
             dependsOn: services,
         });
         this.registerOutputs({ hosts: this.hosts });

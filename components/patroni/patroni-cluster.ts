@@ -5,7 +5,7 @@ import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
-import { holdsData, inCluster, metadataOf } from "../workload";
+import { holdsData, inCluster, keepsClaims, metadataOf } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -63,7 +63,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
                 credentials: credentials.secret,
                 ...tls.secrets,
             },
-            { ...object, ...holdsData(args.context), dependsOn: [args.etcd.ready, ...services] },
+            { ...object, ...holdsData(args.context), ...keepsClaims, dependsOn: [args.etcd.ready, ...services] },
         );
         this.registerOutputs({});
     }

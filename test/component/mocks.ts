@@ -20,6 +20,7 @@ export interface Recorded {
     deletedWith: string;
     protect: boolean;
     retainOnDelete: boolean;
+    ignoreChanges: string[];
     additionalSecretOutputs: string[];
     provider: string;
     /** What `registerOutputs` sent; undefined before it was called. */
@@ -77,6 +78,7 @@ interface Request {
     getDeletedwith(): string;
     getProtect(): boolean;
     getRetainondelete(): boolean;
+    getIgnorechangesList(): string[];
     getAdditionalsecretoutputsList(): string[];
     getProvider(): string;
 }
@@ -166,6 +168,7 @@ function record(monitor: Monitor, resources: Recorded[]): void {
             deletedWith: request.getDeletedwith(),
             protect: request.getProtect(),
             retainOnDelete: request.getRetainondelete(),
+            ignoreChanges: request.getIgnorechangesList(),
             additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
             provider: request.getProvider(),
         };

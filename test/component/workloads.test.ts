@@ -94,6 +94,12 @@ describe("the workloads of the dev stack", () => {
         assert.deepEqual(storage, ["2Gi", "10Gi"]);
     });
 
+    it("are not replaced when the size of a volume is changed", () => {
+        for (const name of ["postgres-etcd-members", "postgres-patroni-instances"]) {
+            assert.deepEqual(find(resources, "StatefulSet", name).ignoreChanges, ["spec.volumeClaimTemplates"], name);
+        }
+    });
+
     it("restart PostgreSQL only by Patroni's order, etcd and HAProxy one after another", () => {
         assert.equal(postgresql().spec.updateStrategy.type, "OnDelete");
         assert.equal(etcd().spec.updateStrategy.type, "RollingUpdate");
