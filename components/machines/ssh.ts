@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { Client, type ClientChannel } from "ssh2";
 import type { MachineAccess } from "./machine";
@@ -9,7 +10,7 @@ export interface RunOptions {
     stdin?: string | Buffer | Readable;
     /** Seconds until the command is given up. @default 120 */
     timeoutSeconds?: number;
-    /** Return the result of a failing command instead of throwing. */
+    /** Return the result of a failing command instead of throwing. A connection that is cut is no result: it throws. */
     allowFailure?: boolean;
 }
 
@@ -58,6 +59,13 @@ export class SshConnection {
         const result = await this.execute(command, options.stdin, timeoutSeconds * 1000);
         if (result === undefined) {
             throw new RemoteError(this.machine, firstWords(command), `no end after ${timeoutSeconds} s`);
+        }
+        if (result.exitCode < 0) {
+            throw new RemoteError(
+                this.machine,
+                firstWords(command),
+                "the connection was cut before the command's end was known; when the machine is reachable again, run the update again: every step can be repeated",
+            );
         }
         if (result.exitCode !== 0 && !options.allowFailure) {
             const said = lastLines(result.stderr || result.stdout) || "(no output)";
@@ -211,7 +219,10 @@ function collect(
         }, timeoutMs);
         channel.on("data", (chunk: Buffer) => stdout.push(chunk));
         channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-        channel.on("exit", (code: number | null) => (exitCode = code ?? -1));
+        // A command ended by a signal has no code of its own: the shell's convention gives it one.
+        channel.on("exit", (code: number | null, signal?: NodeJS.Signals) => {
+            exitCode = code ?? 128 + (signal ? (constants.signals[signal] ?? 0) : 0);
+        });
         channel.on("close", () => {
             clearTimeout(timer);
             resolve({

@@ -15,6 +15,8 @@ export class TestMachine {
     readonly commands: string[] = [];
     /** What is run in place of a command, for tests that have no k3s on this host. */
     rewrite: (command: string) => string = (command) => command;
+    /** Commands during which the connection is cut. */
+    cuts: RegExp | undefined;
     /** How the host proved itself, connection by connection. */
     readonly hostKeyAlgorithms: string[] = [];
 
@@ -62,14 +64,19 @@ export class TestMachine {
             accept().on("exec", (acceptExec, _reject, { command }) => {
                 this.commands.push(command);
                 const channel = acceptExec();
+                if (this.cuts?.test(command)) {
+                    client.end();
+                    return;
+                }
                 const shell = spawn("bash", ["-c", this.rewrite(command)]);
                 channel.pipe(shell.stdin);
                 shell.stdin.on("error", () => undefined);
                 shell.stdout.pipe(channel, { end: false });
                 shell.stderr.pipe(channel.stderr, { end: false });
                 channel.on("close", () => shell.kill());
-                shell.on("close", (code) => {
-                    channel.exit(code ?? 1);
+                shell.on("close", (code, signal) => {
+                    if (signal) channel.exit(signal.slice("SIG".length));
+                    else channel.exit(code ?? 1);
                     channel.end();
                 });
             }),

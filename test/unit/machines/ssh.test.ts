@@ -160,6 +160,22 @@ describe("a command on a machine", () => {
         await assert.rejects(ssh.run("exit 1"), /exit code 1\n\(no output\)$/);
     });
 
+    it("that a signal ends has failed, with the shell's exit code for it", async () => {
+        assert.equal((await ssh.run("kill -KILL $$", { allowFailure: true })).exitCode, 137);
+    });
+
+    it("that is cut off has no result, also where failures are allowed", async () => {
+        machine.cuts = /^test -e/;
+        try {
+            await assert.rejects(
+                withSsh(machine.access(), (cut) => cut.run("test -e /etc", { allowFailure: true })),
+                /^RemoteError: machine-1 \(127\.0\.0\.1\): test -e \/etc: the connection was cut[^]*can be repeated$/,
+            );
+        } finally {
+            machine.cuts = undefined;
+        }
+    });
+
     it("that does not end is given up after its time", async () => {
         const begin = Date.now();
         await assert.rejects(
