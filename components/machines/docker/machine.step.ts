@@ -78,8 +78,10 @@ const ownVolumes = ({ container, mounts }: DockerMachineInputs): Record<string, 
         ? Object.fromEntries(Object.entries(nodeVolumes).map(([volume, path]) => [`${container}-${volume}`, path]))
         : {};
 
+/** Undefined when there is no such container; an engine that does not answer is no proof of that, and throws. */
 async function containerId(container: string): Promise<string | undefined> {
-    const id = await docker(["container", "inspect", "--format", "{{.Id}}", container], { allowFailure: true });
+    const list = ["container", "ls", "--all", "--no-trunc", "--filter", `name=^${container}$`, "--format", "{{.ID}}"];
+    const id = await docker(list);
     return id === "" ? undefined : id;
 }
 
