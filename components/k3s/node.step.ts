@@ -53,7 +53,7 @@ export const provider: StepProvider<K3sNodeInputs> = {
         Promise.resolve(inputDiff(olds, { ...news, roster: olds.roster }, ["node", "role", "instance"])),
     async update(_id, _olds, news) {
         await withSsh(news.access, async (ssh) => {
-            await apply(ssh, news, await currentJoin(ssh));
+            await apply(ssh, news, await keptJoin(ssh, news));
             await waitUntilReady(ssh, news);
         });
         return news;
@@ -85,8 +85,7 @@ const joinThrough = ({ privateAddress }: MachineAccess): Join =>
  * asked might be the rest of a living cluster, and a second cluster beside it would be a split brain.
  */
 async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Join> {
-    const held = await ssh.run(`test -d ${data}/server/db`, { allowFailure: true });
-    if (held.exitCode === 0) {
+    if (await holdsClusterData(ssh)) {
         const kept = await currentJoin(ssh);
         if (kept !== "") {
             const server = await readyServer(inputs.peers);
@@ -144,6 +143,18 @@ async function forgetLostStrangers(server: MachineAccess, roster: string[]): Pro
         await step(name, "lost and no longer in the configuration: forgetting it", () => forgetNode(server, name));
     }
 }
+
+/**
+ * How an installed node joins. A reinstalled host has no such file, and k3s without it would start a cluster of its own:
+ * there it is decided anew. Data of a cluster without the file belongs to a living member, which must not be forgotten.
+ */
+async function keptJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Join> {
+    const kept = await currentJoin(ssh);
+    return kept !== "" || (await holdsClusterData(ssh)) ? kept : decideJoin(ssh, inputs);
+}
+
+const holdsClusterData = async (ssh: SshConnection): Promise<boolean> =>
+    (await ssh.run(`test -d ${data}/server/db`, { allowFailure: true })).exitCode === 0;
 
 async function currentJoin(ssh: SshConnection): Promise<Join> {
     const { stdout } = await ssh.run("cat /etc/rancher/k3s/config.yaml.d/10-join.yaml 2>/dev/null || true");
