@@ -46,11 +46,23 @@ export async function listNodes(ssh: SshConnection): Promise<ClusterNode[]> {
     }));
 }
 
-/** Moves what can move off a living node, within its disruption budgets; a dead one is left as it is. */
-export async function evacuate(server: MachineAccess, node: string): Promise<void> {
+/**
+ * Moves what can move off a living node, within its disruption budgets; a dead one is left as it is. With `mustLeave` a
+ * node that still lives after its drain was refused is an error: nothing of it may be removed.
+ */
+export async function evacuate(server: MachineAccess, node: string, mustLeave = false): Promise<void> {
     await withSsh(server, async (ssh) => {
-        if ((await listNodes(ssh)).some(({ name, ready }) => name === node && ready)) {
-            await drain(ssh, node, 90, { allowFailure: true });
+        const lives = async () => (await listNodes(ssh)).some(({ name, ready }) => name === node && ready);
+        if (!(await lives())) {
+            return;
+        }
+        const { exitCode, stderr } = await drain(ssh, node, 90, { allowFailure: true });
+        if (mustLeave && exitCode !== 0 && (await lives())) {
+            throw new Error(
+                `${node} lives and cannot be drained, and protectData is on: its disks may hold what no other has, so ` +
+                    "nothing was removed. Bring the missing instance or member back first (make status), or drain it by " +
+                    `hand (kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data): ${stderr.trim()}`,
+            );
         }
     });
 }

@@ -20,7 +20,7 @@ export interface K3sClusterArgs {
     interface?: string;
     /** Address of the API server the deploying host talks to now (api-endpoint.ts). */
     apiAddress: string;
-    /** Another cluster at the same address is not filled anew without a refresh. */
+    /** Another cluster is not filled anew without a refresh; a living node that cannot be drained is not deleted. */
     protectData: boolean;
     /** When this is destroyed the nodes go with it and need not leave the cluster one by one. */
     machinesOwner?: pulumi.Resource;
@@ -163,6 +163,7 @@ function createNodes(
                 authorities,
                 peers: args.servers.filter((server) => server !== machine).map(access),
                 roster: everyMachine.map(({ name }) => name),
+                protectData: args.protectData,
             },
             { ...child, dependsOn: [...machinesReady, ...after], deletedWith: args.machinesOwner },
         );
@@ -185,6 +186,7 @@ interface K3sNodeArgs {
     authorities: pulumi.Input<Record<string, string>>;
     peers: pulumi.Input<object>[];
     roster: string[];
+    protectData: boolean;
 }
 
 /** k3s on one machine. */

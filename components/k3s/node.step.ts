@@ -3,7 +3,7 @@ import { machineArchitecture } from "../machines/architecture";
 import type { MachineAccess } from "../machines/machine";
 import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
-import { inputDiff, type StepProvider } from "../step";
+import { changedInputs, inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
 import { evacuate, forgetNode, listNodes, readyServer, waitForServer } from "./cluster-access";
@@ -26,6 +26,8 @@ export interface K3sNodeInputs {
     peers: MachineAccess[];
     /** Names of every machine of the cluster; looked at only when this one joins. */
     roster: string[];
+    /** A living node that cannot be drained is then not deleted: its disks may hold what no other has. */
+    protectData?: boolean;
 }
 
 /** k3s on one machine: install, configure, service, start, and the way out of the cluster. */
@@ -51,7 +53,11 @@ export const provider: StepProvider<K3sNodeInputs> = {
     },
     diff: (_id, olds, news) =>
         Promise.resolve(inputDiff(olds, { ...news, roster: olds.roster }, ["node", "role", "instance"])),
-    async update(_id, _olds, news) {
+    async update(_id, olds, news) {
+        // Only says what a deletion may do: nothing on the host depends on it.
+        if (changedInputs(olds, { ...news, roster: olds.roster }).join() === "protectData") {
+            return news;
+        }
         await withSsh(news.access, async (ssh) => {
             await apply(ssh, news, await keptJoin(ssh, news));
             await waitUntilReady(ssh, news);
@@ -62,7 +68,7 @@ export const provider: StepProvider<K3sNodeInputs> = {
         const server = await readyServer(node.peers);
         if (server) {
             await step(node.node, "leaving the cluster", async () => {
-                await evacuate(server, node.node);
+                await evacuate(server, node.node, node.protectData === true);
                 await forgetNode(server, node.node);
             });
         }

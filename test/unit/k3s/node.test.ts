@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { provider, type K3sNodeInputs } from "../../../components/k3s/node.step";
+import { fakeCommands } from "../offline/fake-commands";
+import { temporaryDirectory } from "../offline/release-server";
 import { TestMachine } from "../machines/ssh-server";
 
 /** A machine of this process without any file of k3s. */
@@ -21,5 +23,67 @@ describe("the update of a node", () => {
             /machine-1 .*no server answers that this agent could join/,
         );
         assert.ok(machine.commands.every((command) => !command.includes("cat >")));
+    });
+});
+
+/** Scripts in place of k3s; whatever else would be run on the machine does nothing. */
+describe("the end of a node", () => {
+    const directory = temporaryDirectory();
+    const machine = new TestMachine();
+    let restore = (): void => undefined;
+    before(() => {
+        machine.rewrite = (command) => {
+            const kubectl = /k3s kubectl .*/.exec(command)?.[0];
+            return kubectl !== undefined && !command.includes("rm -rf") ? kubectl : "true";
+        };
+        return machine.start();
+    });
+    after(() => machine.stop());
+    beforeEach(() => (machine.commands.length = 0));
+    afterEach(() => restore());
+
+    const node = (protectData: boolean): K3sNodeInputs => ({
+        ...{ node: "machine-1", role: "server", version: "v1", access: machine.access(), instance: "one" },
+        ...{ config: "", kubelet: "", unit: "", authorities: {}, peers: [machine.access()], roster: [] },
+        protectData,
+    });
+    const cluster = (status: "True" | "Unknown"): void => {
+        const items = [{ metadata: { name: "machine-1" }, status: { conditions: [{ type: "Ready", status }] } }];
+        restore = fakeCommands(directory.path(), {
+            k3s: `case "$*" in
+*readyz*) printf ok ;;
+*"get nodes"*) echo '${JSON.stringify({ items })}' ;;
+*persistentvolumes*) echo '{"items":[]}' ;;
+*"get node "*) echo node/machine-1 ;;
+*drain*) echo "it would violate the pod's disruption budget" >&2; exit 1 ;;
+esac`,
+        });
+    };
+    const removals = () => machine.commands.filter((command) => /rm -rf|delete node/.test(command)).length;
+
+    it("is refused while it lives, cannot be drained and data is protected: nothing is removed", async () => {
+        cluster("True");
+        await assert.rejects(
+            async () => provider.delete?.("machine-1", node(true)),
+            /machine-1 lives and cannot be drained[^]*nothing was removed[^]*disruption budget/,
+        );
+        assert.equal(removals(), 0);
+    });
+
+    it("goes on without that protection, and where the node is lost", async () => {
+        for (const [status, protectData] of [["True", false] as const, ["Unknown", true] as const]) {
+            machine.commands.length = 0;
+            cluster(status);
+            await provider.delete?.("machine-1", node(protectData));
+            assert.equal(removals(), 2);
+            restore();
+        }
+    });
+
+    it("may be protected without a touch of the host", async () => {
+        const [olds, news] = [node(false), node(true)];
+        assert.deepEqual(await provider.diff("machine-1", olds, news), { changed: true, replaces: [] });
+        assert.deepEqual(await provider.update?.("machine-1", olds, news), news);
+        assert.deepEqual(machine.commands, []);
     });
 });
