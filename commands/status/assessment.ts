@@ -102,9 +102,7 @@ function settingReasons({ patroni, writes }: Observation): string[] {
     return [
         ...(patroni?.paused === true ? ["Patroni is paused: nobody is promoted until `patronictl resume`"] : []),
         ...(patroni?.strict === false
-            ? [
-                  "strict synchronous replication is off: writes are acknowledged without a standby, `pulumi up` sets it back",
-              ]
+            ? ["strict synchronous replication is off: what is acknowledged may be lost, `pulumi up` sets it back"]
             : []),
         ...weak.map((level) => `synchronous_commit is ${level} for the application: what is acknowledged may be lost`),
     ];

@@ -57,19 +57,21 @@ export async function probePatroni(
     timeoutMs = 4000,
 ): Promise<PatroniSettings | undefined> {
     const question = questions(state, tunnel, timeoutMs);
-    const configs = state.instances.map(({ address }) =>
-        question<{ pause?: boolean; synchronous_mode?: boolean | string; synchronous_mode_strict?: boolean }>(
-            address,
-            "/config",
-        ),
-    );
+    const configs = state.instances.map(({ address }) => question<PatroniConfig>(address, "/config"));
     const config = await Promise.any(configs).catch(() => undefined);
-    return (
-        config && {
-            paused: config.pause === true,
-            strict: Boolean(config.synchronous_mode) && config.synchronous_mode_strict === true,
-        }
-    );
+    return config && describeSettings(config);
+}
+
+interface PatroniConfig {
+    pause?: boolean;
+    synchronous_mode?: boolean | string;
+    synchronous_mode_strict?: boolean;
+}
+
+/** `quorum` is not strict: it loses what was acknowledged when two instances hang at once (docs/decisions/007). */
+export function describeSettings(config: PatroniConfig): PatroniSettings {
+    const isOn = config.synchronous_mode === true || config.synchronous_mode === "on";
+    return { paused: config.pause === true, strict: isOn && config.synchronous_mode_strict === true };
 }
 
 const questions =
@@ -95,7 +97,7 @@ export function describeInstance(name: string, answers: boolean, member: ListedM
         state: member === undefined ? "not a member" : answers ? member.state : `no answer (last: ${member.state})`,
         timeline: member?.timeline,
         lag: role === "replica" ? member?.lag : undefined,
-        synchronous: member?.role === "sync_standby" || member?.role === "quorum_standby",
+        synchronous: member?.role === "sync_standby",
         pendingRestart: member?.pending_restart ?? false,
     };
 }

@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { MemberCount } from "../member-count";
 import { etcdMemberName, labels, keyPrefix, ports } from "../naming";
 import { etcdMemberAddress } from "../network";
 import {
@@ -57,10 +58,11 @@ export class EtcdCluster extends pulumi.ComponentResource {
         const services = createServices(name, args, members, object);
         const account = createMarkerAccess(name, args, object);
         createDisruptionBudget(name, args, object);
+        const count = new MemberCount(`${name}-member-count`, "etcd.members", args.members, { parent: this });
         this.statefulSet = createStatefulSet(name, args, members, tls, account, {
             ...object,
             ...keepsClaims,
-            dependsOn: services,
+            dependsOn: [...services, count],
         });
         this.registerOutputs({ hosts: this.hosts });
     }

@@ -58,6 +58,8 @@ export async function evacuate(server: MachineAccess, node: string, mustLeave = 
         }
         const { exitCode, stderr } = await drain(ssh, node, 90, { allowFailure: true });
         if (mustLeave && exitCode !== 0 && (await lives())) {
+            // What was moved off it may come back, and what is bound to its disks can start.
+            await ssh.run(`k3s kubectl uncordon ${node}`, { allowFailure: true });
             throw new Error(
                 `${node} lives and cannot be drained, and protectData is on: its disks may hold what no other has, so ` +
                     "nothing was removed. Bring the missing instance or member back first (make status), or drain it by " +

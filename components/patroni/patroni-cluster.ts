@@ -3,6 +3,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { MemberCount } from "../member-count";
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
 import { holdsData, inCluster, keepsClaims, metadataOf } from "../workload";
@@ -53,6 +54,9 @@ export class PatroniCluster extends pulumi.ComponentResource {
         );
         const services = createServices(name, args, this.instances, object);
         createDisruptionBudget(name, args, object);
+        const count = new MemberCount(`${name}-member-count`, "postgres.instances", this.instances.length, {
+            parent: this,
+        });
         this.statefulSet = createInstances(
             name,
             args,
@@ -63,7 +67,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
                 credentials: credentials.secret,
                 ...tls.secrets,
             },
-            { ...object, ...holdsData(args.context), ...keepsClaims, dependsOn: [args.etcd.ready, ...services] },
+            { ...object, ...holdsData(args.context), ...keepsClaims, dependsOn: [args.etcd.ready, ...services, count] },
         );
         this.registerOutputs({});
     }

@@ -58,6 +58,8 @@ MachinePower postgres-machines-machine-1-power < postgres-machines
 MachinePower postgres-machines-machine-2-power < postgres-machines
 MachinePower postgres-machines-machine-3-power < postgres-machines
 MachinePower postgres-store-machine-power < postgres-store
+MemberCount postgres-etcd-member-count < postgres-etcd
+MemberCount postgres-patroni-member-count < postgres-patroni
 Namespace postgres-namespace < postgres
 Namespace postgres-proxy-namespace < postgres
 NetworkPolicies postgres-network < postgres

@@ -49,7 +49,7 @@ describe("a restore in place", () => {
         assert.notEqual(status, 0);
         assert.match(output, /restore\.target\.time.* is too early.*Nothing was stopped or changed/s);
         // What Kubernetes holds: the instances see it a minute later.
-        const read = "kubectl -n postgres get configmap postgres-pgbackrest-restore -o jsonpath={.data}";
+        const read = "kubectl -n postgres get configmap postgres-restore -o jsonpath={.data}";
         const [server] = cluster().state.machines;
         const ssh = await cluster().tunnel.ssh((server ?? assert.fail("there is no machine")).access);
         const { stdout: asked } = await ssh.run(`k3s ${read}`);

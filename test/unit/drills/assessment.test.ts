@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { assess } from "../../../commands/status/assessment";
 import type { Observation } from "../../../commands/status/collect";
 import { describeMember } from "../../../commands/status/etcd";
-import { describeInstance } from "../../../commands/status/patroni";
+import { describeInstance, describeSettings } from "../../../commands/status/patroni";
 
 const numbers = [1, 2, 3];
 
@@ -115,6 +115,14 @@ describe("serving and redundant", () => {
 });
 
 describe("reading the members' answers", () => {
+    it("takes only the strict mode for what is promised, not quorum commit", () => {
+        const strict = (mode: boolean | string) =>
+            describeSettings({ synchronous_mode: mode, synchronous_mode_strict: true }).strict;
+        assert.deepEqual([true, "on", false, "off", "quorum"].map(strict), [true, true, false, false, false]);
+        const listed = { name: "postgres-0", role: "quorum_standby", state: "streaming" };
+        assert.equal(describeInstance("postgres-0", true, listed).synchronous, false);
+    });
+
     it("does not believe Patroni's list about an instance that does not answer itself", () => {
         const listed = { name: "postgres-0", role: "leader", state: "running", timeline: 2 };
         assert.equal(describeInstance("postgres-0", false, listed).state, "no answer (last: running)");
