@@ -82,7 +82,7 @@ export interface PostgresHAArgs {
     restore?: RestoreArgs;
     /**
      * Refuse every update, and the stack's destruction, that would delete or replace what the data goes with: the
-     * database's namespace and the set of its instances. To destroy it all the same: set it to false, update, destroy.
+     * database's namespace, the set of its instances, and a living node that cannot be drained. To destroy it all the same: set it to false, update, destroy.
      * A change by itself costs nothing. @default false
      */
     protectData?: boolean;
