@@ -97,6 +97,28 @@ function ratio(what: string, { stack, bare }: { stack: number[]; bare: number[] 
 /** TPS with archiving and without, alternating. Without: the command fails, WAL stays and is archived afterwards. */
 async function archivingCost(cluster: Cluster, runner: Runner): Promise<string[]> {
     const tps = { on: [] as number[], off: [] as number[] };
+    // Whatever ends this: without its command the primary keeps its WAL until the volume is full.
+    const reset = () => asSuperuser(cluster, "alter system reset archive_command; select pg_reload_conf();");
+    const interrupted = () => void reset().finally(() => process.exit(130));
+    process.once("SIGINT", interrupted);
+    process.once("SIGTERM", interrupted);
+    try {
+        await measureArchiving(cluster, runner, tps);
+    } finally {
+        await reset();
+        process.off("SIGINT", interrupted);
+        process.off("SIGTERM", interrupted);
+    }
+    const show = (values: number[]) => values.map((value) => value.toFixed(0)).join(" / ");
+    // Of neighbours: what the host gives changes from minute to minute.
+    const costs = tps.on.map((on, round) => 100 * (1 - on / (tps.off[round] ?? NaN)));
+    const range = `${Math.min(...costs).toFixed(1)} to ${Math.max(...costs).toFixed(1)} %`;
+    return [
+        `pgbench: archiving ${show(tps.on)} TPS, not archiving ${show(tps.off)} TPS: ${median(costs).toFixed(1)} % less (${range})`,
+    ];
+}
+
+async function measureArchiving(cluster: Cluster, runner: Runner, tps: Record<"on" | "off", number[]>): Promise<void> {
     for (let round = 1; round <= rounds; round += 1) {
         for (const mode of ["on", "off"] as const) {
             say(`Round ${round} of ${rounds}: pgbench with archiving ${mode} ...`);
@@ -108,14 +130,6 @@ async function archivingCost(cluster: Cluster, runner: Runner): Promise<string[]
             tps[mode].push(await pgbench(cluster));
         }
     }
-    await asSuperuser(cluster, "alter system reset archive_command; select pg_reload_conf();");
-    const show = (values: number[]) => values.map((value) => value.toFixed(0)).join(" / ");
-    // Of neighbours: what the host gives changes from minute to minute.
-    const costs = tps.on.map((on, round) => 100 * (1 - on / (tps.off[round] ?? NaN)));
-    const range = `${Math.min(...costs).toFixed(1)} to ${Math.max(...costs).toFixed(1)} %`;
-    return [
-        `pgbench: archiving ${show(tps.on)} TPS, not archiving ${show(tps.off)} TPS: ${median(costs).toFixed(1)} % less (${range})`,
-    ];
 }
 
 async function pgbench(cluster: Cluster): Promise<number> {

@@ -87,6 +87,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
     let preparing: Promise<PreparedFault> | undefined;
     let prepared: PreparedFault | undefined;
     let healed = false;
+    let ended: Error | undefined;
     let ending: Promise<void> | undefined;
     // Ctrl-C must leave neither the fault behind nor what was prepared for it.
     const interrupted = () => {
@@ -145,15 +146,27 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             ...(stuck === undefined ? {} : { stuck }),
             timeline: timeline.recorded(),
         };
+    } catch (error) {
+        ended = error as Error;
+        throw error;
     } finally {
-        if (!healed) {
-            await prepared?.heal().catch(() => undefined);
-        }
+        const leftBehind = healed ? undefined : await prepared?.heal().catch((error: unknown) => error);
         ownDelay.stop();
         steal.stop();
         process.off("SIGINT", interrupted);
         process.off("SIGTERM", interrupted);
         await Promise.all([ledger.stop(), sampler.finish()]);
+        if (leftBehind !== undefined) {
+            // eslint-disable-next-line no-unsafe-finally -- worse than what ended the round, which it names
+            throw new LeftBehind(fault.name, leftBehind as Error, ended);
+        }
+    }
+}
+
+/** A fault that could not be taken back: nothing may follow it. */
+export class LeftBehind extends Error {
+    constructor(fault: string, cause: Error, ended: Error | undefined) {
+        super(`${fault} could not be taken back: ${cause.message}; before that: ${ended?.message}`, { cause });
     }
 }
 

@@ -6,7 +6,7 @@ import type { Cluster } from "./cluster";
 import { keepEvidence } from "./evidence";
 import type { Fault } from "./faults/fault";
 import { brokenPromises, summarise, type FaultSummary } from "./judgement";
-import { runRound, type RoundResult } from "./round";
+import { LeftBehind, runRound, type RoundResult } from "./round";
 
 /** Everything that a run has seen; its JSON is what reports are made of. */
 export interface DrillRun {
@@ -102,6 +102,7 @@ async function oneRound(
         const message = explain(error);
         run.crashed.push({ fault: fault.name, message });
         say(`    BROKEN: the round did not end: ${message}\n    logs: ${await keep()}`);
+        if (error instanceof LeftBehind) return false;
         return cluster.waitUntilHealed(300).then(
             () => true,
             () => false,

@@ -17,12 +17,17 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
         const volume = await SmallVolume.of(cluster, replica, inside);
         const giveBack = async (): Promise<void> => {
             await volume.free();
-            await cluster.waitUntilHealed(300);
-            if ((await cluster.primary()).name === replica.name) {
-                await cluster.makePrimary((await cluster.standby()).name);
+            try {
+                await cluster.waitUntilHealed(300);
+                if ((await cluster.primary()).name === replica.name) {
+                    await cluster.makePrimary((await cluster.standby()).name);
+                }
+            } finally {
+                // Healed or not: what is in memory only is gone with the machine's power.
+                await volume.unmount();
             }
-            await volume.unmount();
         };
+        await SmallVolume.giveAllBack(cluster);
         try {
             await volume.mount(64);
             await cluster.makePrimary(replica.name);

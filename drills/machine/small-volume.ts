@@ -7,6 +7,9 @@ import { process, signalGracefully } from "./processes";
  * filling the disk of the machine. The instance is stopped meanwhile; it must be a replica.
  */
 export class SmallVolume {
+    /** Folders of an instance that may be on one. */
+    private static readonly places = ["", "/pgdata/pg_wal"] as const;
+
     private constructor(
         private readonly cluster: Cluster,
         private readonly on: MachineOf,
@@ -14,7 +17,22 @@ export class SmallVolume {
         private readonly folder: string,
     ) {}
 
-    static async of(cluster: Cluster, on: MachineOf, inside: "" | "/pgdata/pg_wal"): Promise<SmallVolume> {
+    /** Those that a drill left behind which was killed. */
+    static async giveAllBack(cluster: Cluster): Promise<void> {
+        for (const { name } of cluster.state.instances) {
+            const on = await cluster.machineOf(await cluster.place(name));
+            for (const place of SmallVolume.places) {
+                const volume = await SmallVolume.of(cluster, on, place);
+                if (await volume.isMounted()) await volume.unmount();
+            }
+        }
+    }
+
+    static async of(
+        cluster: Cluster,
+        on: MachineOf,
+        inside: (typeof SmallVolume.places)[number],
+    ): Promise<SmallVolume> {
         const volume = await cluster.dataVolume(on.name);
         return new SmallVolume(cluster, on, `${volume}${inside}`);
     }
@@ -22,16 +40,17 @@ export class SmallVolume {
     /** `spareMiB`: room that is left beside what is there. */
     async mount(spareMiB: number): Promise<void> {
         const { folder } = this;
-        const { exitCode } = await this.on.ssh.run(`mountpoint -q ${folder}.full`, { allowFailure: true });
-        if (exitCode === 0) {
-            throw new Error(`${this.on.name}: its data is still on the small volume of an earlier drill`);
-        }
         await this.whileStopped(
             `size=$(($(du -sm ${folder} | cut -f 1) + ${spareMiB})); mkdir -p ${folder}.full; ` +
                 `mount -t tmpfs -o size=\${size}m drill-full ${folder}.full; chown --reference ${folder} ${folder}.full; ` +
                 `chmod --reference ${folder} ${folder}.full; cp -a ${folder}/. ${folder}.full/; ` +
                 `mount --bind ${folder}.full ${folder}`,
         );
+    }
+
+    private async isMounted(): Promise<boolean> {
+        const { exitCode } = await this.on.ssh.run(`mountpoint -q ${this.folder}.full`, { allowFailure: true });
+        return exitCode === 0;
     }
 
     /** Takes all the room that is left, as a forgotten dump does. */
