@@ -76,7 +76,7 @@ describe("haproxy.cfg", () => {
         const server = section("defaults").find((line) => line.startsWith("default-server"));
         assert.equal(
             server,
-            "default-server inter 1000ms fastinter 500ms downinter 1000ms fall 2 rise 1 on-marked-down shutdown-sessions " +
+            "default-server inter 1000ms fastinter 500ms downinter 500ms fall 2 rise 1 on-marked-down shutdown-sessions " +
                 "check port 8008 check-ssl verify required ca-file /tls/ca.crt",
         );
         assert.doesNotMatch(text, /verify none/);
