@@ -3,6 +3,7 @@
 export const ports = {
     ssh: 22,
     kubernetes: 6443,
+    kubelet: 10250,
     /** Read-write entry on every node (HAProxy), and PostgreSQL itself in its pod. */
     readWrite: 5432,
     /** Read-only entry on every node (HAProxy). */

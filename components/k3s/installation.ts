@@ -6,6 +6,10 @@ import type { NodeRole } from "./config";
 /** Where k3s keeps everything; volumes are below `storage`. */
 export const data = "/var/lib/rancher/k3s";
 
+export const configFile = "/etc/rancher/k3s/config.yaml";
+/** How the node joins; also what tells a host of the stack from one with somebody else's k3s. Written first. */
+export const nodeMarker = "/etc/rancher/k3s/config.yaml.d/10-join.yaml";
+
 /** What identifies k3s on a machine. */
 export interface Installation {
     node: string;
@@ -89,7 +93,8 @@ export async function takeOff(
         # What is still mounted would be emptied with the folder it is mounted on.
         ! grep -q ' /var/lib/kubelet/' /proc/self/mounts || { echo "volumes are still mounted" >&2; exit 1; }
         ${remove}
-        rm -rf /run/k3s /etc/rancher/k3s /etc/rancher/node /etc/systemd/system/${unitName(node)} /etc/cni/net.d
+        rm -f /etc/systemd/system/${unitName(node)} ${configFile}
+        rm -rf /run/k3s /etc/rancher/k3s /etc/rancher/node /etc/cni/net.d
         find /var/lib/kubelet -mindepth 1 -delete || true
         ip link delete cni0 2>/dev/null || true
         rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr

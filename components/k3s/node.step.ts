@@ -1,13 +1,14 @@
+import { parse } from "yaml";
 import { artifact } from "../artifacts";
 import { machineArchitecture } from "../machines/architecture";
 import type { MachineAccess } from "../machines/machine";
-import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
+import { RemoteError, Unreachable, withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { changedInputs, inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
 import { evacuate, forgetNode, listNodes, readyServer, waitForServer } from "./cluster-access";
-import { data, forgetPassword, isForgotten, lookAt, takeOff, unitName } from "./installation";
+import { configFile, data, forgetPassword, isForgotten, lookAt, nodeMarker, takeOff, unitName } from "./installation";
 
 export interface K3sNodeInputs {
     node: string;
@@ -36,6 +37,7 @@ export const provider: StepProvider<K3sNodeInputs> = {
         await withSsh(
             inputs.access,
             async (ssh) => {
+                await refuseOtherStack(ssh, inputs);
                 const join = await decideJoin(ssh, inputs);
                 await apply(ssh, inputs, join);
                 await waitUntilReady(ssh, inputs);
@@ -73,8 +75,11 @@ export const provider: StepProvider<K3sNodeInputs> = {
             });
         }
         await withSsh(node.access, (ssh) => takeOff(ssh, node, "with volumes"), 5).catch((error: unknown) => {
+            if (!(error instanceof Unreachable)) {
+                throw error;
+            }
             // One that is gone needs nothing.
-            console.log(`${node.node}: k3s was not taken off: ${(error as Error).message}`);
+            console.log(`${node.node}: k3s was not taken off: ${error.message}`);
         });
     },
 };
@@ -85,6 +90,25 @@ type Join = string;
 const startCluster: Join = "cluster-init: true\n";
 const joinThrough = ({ privateAddress }: MachineAccess): Join =>
     `server: https://${privateAddress}:${ports.kubernetes}\n`;
+
+/**
+ * k3s of another stack, or of this one with its state lost: its data is encrypted with a token that is not ours, and new
+ * authorities in place of its own would break it.
+ */
+async function refuseOtherStack(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
+    const { stdout } = await ssh.run(`cat ${configFile} 2>/dev/null || true`);
+    const token = (yaml: string): unknown => (parse(yaml) as { token?: string } | null)?.token;
+    const theirs = token(stdout);
+    if (theirs !== undefined && theirs !== token(inputs.config)) {
+        throw new RemoteError(
+            inputs.access,
+            "k3s",
+            "it is a node of another stack, or of this one before its state was lost; nothing of it was touched. Bring the " +
+                "state back (pulumi stack import), or empty the host (destroy the other stack, or systemctl disable --now " +
+                `k3s k3s-agent; rm -rf ${data} /etc/rancher), which deletes its part of the database`,
+        );
+    }
+}
 
 /**
  * A cluster is started only when every other server answers and none holds cluster data: a server that cannot be
@@ -106,7 +130,12 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
         }
     }
     const server = (await readyServer(inputs.peers)) ?? (await livingCluster(inputs));
+    if (server && inputs.role === "agent" && (await isKnownAgent(ssh, server, inputs.node))) {
+        return joinThrough(server);
+    }
     if (server) {
+        // A kubelet that an earlier attempt has started would not register again.
+        await ssh.run(`systemctl stop ${unitName(inputs)} 2>/dev/null || true`);
         await forgetNode(server, inputs.node);
         await forgetLostStrangers(server, inputs.roster);
         return joinThrough(server);
@@ -115,6 +144,12 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
         throw new RemoteError(inputs.access, "k3s", "no server answers that this agent could join");
     }
     return startCluster;
+}
+
+/** An agent that has joined already (an interrupted update): forgotten, it would lose the claims on its volumes. */
+async function isKnownAgent(ssh: SshConnection, server: MachineAccess, node: string): Promise<boolean> {
+    const { exitCode } = await ssh.run("test -s /etc/rancher/node/password", { allowFailure: true });
+    return exitCode === 0 && (await withSsh(server, listNodes)).some(({ name }) => name === node);
 }
 
 /** A server that is waited for, as some hold the data of a cluster; undefined when none does. */
@@ -163,7 +198,7 @@ const holdsClusterData = async (ssh: SshConnection): Promise<boolean> =>
     (await ssh.run(`test -d ${data}/server/db`, { allowFailure: true })).exitCode === 0;
 
 async function currentJoin(ssh: SshConnection): Promise<Join> {
-    const { stdout } = await ssh.run("cat /etc/rancher/k3s/config.yaml.d/10-join.yaml 2>/dev/null || true");
+    const { stdout } = await ssh.run(`cat ${nodeMarker} 2>/dev/null || true`);
     return stdout;
 }
 
@@ -182,8 +217,8 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
     }
     const unit = unitName(inputs);
     changes.push(
-        await ssh.writeFile("/etc/rancher/k3s/config.yaml", inputs.config, "0600"),
-        await ssh.writeFile("/etc/rancher/k3s/config.yaml.d/10-join.yaml", join, "0600"),
+        await ssh.writeFile(nodeMarker, join, "0600"),
+        await ssh.writeFile(configFile, inputs.config, "0600"),
         await ssh.writeFile(`${data}/agent/etc/kubelet.conf.d/50-postgres-ha.conf`, inputs.kubelet),
         await ssh.writeFile(`/etc/systemd/system/${unit}`, inputs.unit),
     );

@@ -28,6 +28,9 @@ export class RemoteError extends Error {
     }
 }
 
+/** The machine is gone, as far as can be told: nothing answers, or another one does. */
+export class Unreachable extends RemoteError {}
+
 const lastLines = (text: string, count = 20): string => text.trimEnd().split("\n").slice(-count).join("\n");
 
 const sshCommand = ({ address, ssh }: MachineAccess): string => `ssh -p ${ssh.port} ${ssh.user}@${address}`;
@@ -47,7 +50,8 @@ export class SshConnection {
                 return new SshConnection(machine, await connect(machine, Math.max(1000, end - Date.now())));
             } catch (error) {
                 if (error instanceof HostKeyMismatch || isRefusedLogin(error) || Date.now() >= end) {
-                    throw new RemoteError(machine, "SSH", describe(machine, error));
+                    const Failure = isRefusedLogin(error) ? RemoteError : Unreachable;
+                    throw new Failure(machine, "SSH", describe(machine, error));
                 }
                 await new Promise((resolve) => setTimeout(resolve, 250));
             }

@@ -1,6 +1,8 @@
+import { configFile, nodeMarker } from "../../k3s/installation";
+import { ports } from "../../naming";
 import { inputDiff, type StepProvider } from "../../step";
 import type { MachineAccess } from "../machine";
-import { RemoteError, withSsh } from "../ssh";
+import { RemoteError, withSsh, type SshConnection } from "../ssh";
 
 export interface HostInputs {
     access: MachineAccess;
@@ -15,6 +17,7 @@ export interface HostOutputs extends HostInputs {
 export const provider: StepProvider<HostInputs, HostOutputs> = {
     async create(inputs) {
         const instance = await inspect(inputs.access);
+        await withSsh(inputs.access, refuseOccupied);
         return { id: inputs.access.name, outs: { ...inputs, instance } };
     },
     async read(_id, host) {
@@ -44,3 +47,55 @@ const inspect = (access: MachineAccess): Promise<string> =>
         }
         return (machineId ?? "").trim();
     });
+
+const needed = new Map<number, string>([
+    [ports.readWrite, "read-write entry"],
+    [ports.readOnly, "read-only entry"],
+    [ports.kubernetes, "Kubernetes API"],
+    [ports.kubelet, "kubelet"],
+]);
+
+/**
+ * Refuses a host with somebody else's Kubernetes, which would be overwritten, or with a server on a port of ours: a
+ * PostgreSQL on 5432 would silently lose its clients to the entry, whose packets are taken before they reach a socket.
+ */
+async function refuseOccupied(ssh: SshConnection): Promise<void> {
+    const facts = await ssh.run(
+        `test ! -e ${nodeMarker} || echo ours
+        ls -d ${configFile} /etc/systemd/system/k3s*.service /var/lib/rancher/k3s/server/db /var/lib/rancher/rke2 /etc/kubernetes/kubelet.conf 2>/dev/null
+        cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true`,
+    );
+    const lines = facts.stdout.split("\n");
+    if (lines.includes("ours")) {
+        return;
+    }
+    const foreign = lines.filter((line) => line.startsWith("/"));
+    if (foreign.length > 0) {
+        const what = `another Kubernetes is installed here (${foreign.join(", ")}), and nothing of it was touched`;
+        throw new RemoteError(
+            ssh.machine,
+            "check",
+            `${what}. Take another host, or remove it first (k3s-uninstall.sh, k3s-agent-uninstall.sh)`,
+        );
+    }
+    const busy = [...listeningPorts(lines)].flatMap((port) => {
+        const purpose = needed.get(port);
+        return purpose === undefined ? [] : [`${port} (${purpose})`];
+    });
+    if (busy.length > 0) {
+        throw new RemoteError(
+            ssh.machine,
+            "check",
+            `something listens on port ${busy.join(", ")}; the stack needs it. \`ss -ltnp\` on the host names it: stop it there, or take another host`,
+        );
+    }
+}
+
+/** Local ports in state LISTEN (0A) of lines as in /proc/net/tcp, lowest first. */
+export function listeningPorts(lines: string[]): Set<number> {
+    const found = lines.flatMap((line) => {
+        const port = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /.exec(line)?.[1];
+        return port === undefined ? [] : [parseInt(port, 16)];
+    });
+    return new Set(found.sort((one, other) => one - other));
+}

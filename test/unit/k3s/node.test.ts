@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { provider, type K3sNodeInputs } from "../../../components/k3s/node.step";
 import { fakeCommands } from "../offline/fake-commands";
 import { temporaryDirectory } from "../offline/release-server";
@@ -23,6 +25,78 @@ describe("the update of a node", () => {
             /machine-1 .*no server answers that this agent could join/,
         );
         assert.ok(machine.commands.every((command) => !command.includes("cat >")));
+    });
+});
+
+/** Files of this machine in a directory of its own, scripts in place of k3s. */
+describe("the creation of a node", () => {
+    const directory = temporaryDirectory();
+    const machine = new TestMachine();
+    let restore = (): void => undefined;
+    before(() => {
+        machine.rewrite = (command) =>
+            command
+                .replace("test -x /usr/local/bin/k3s && ", "")
+                .replaceAll(/ \/(etc|var)\//g, ` ${directory.path()}/$1/`);
+        return machine.start();
+    });
+    after(() => machine.stop());
+    beforeEach(() => (machine.commands.length = 0));
+    afterEach(() => {
+        restore();
+        rmSync(join(directory.path(), "etc"), { recursive: true, force: true });
+    });
+
+    const agent = (): K3sNodeInputs => ({
+        ...{ node: "machine-1", role: "agent", version: "v1", access: machine.access(), instance: "one" },
+        ...{ config: "token: ours\n", kubelet: "", unit: "", authorities: {} },
+        ...{ peers: [{ ...machine.access(), name: "server-1" }], roster: ["machine-1", "server-1"] },
+    });
+    const put = (path: string, content: string): void => {
+        const file = join(directory.path(), path);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, content);
+    };
+    /** A cluster that knows these nodes; `uname` ends the step where the installation would begin. */
+    const cluster = (...nodes: string[]): void => {
+        const items = nodes.map((name) => ({ metadata: { name }, status: { conditions: [] } }));
+        restore = fakeCommands(directory.path(), {
+            uname: "echo enough >&2; exit 1",
+            systemctl: "exit 0",
+            k3s: `case "$*" in
+*readyz*) printf ok ;;
+*"get nodes"*) echo '${JSON.stringify({ items })}' ;;
+*persistentvolumes*) echo '{"items":[]}' ;;
+*"get node "*) echo node/machine-1 ;;
+esac`,
+        });
+    };
+    const forgets = () => machine.commands.some((command) => command.includes("delete node machine-1"));
+
+    it("leaves an agent that has joined in the cluster, with the claims on its volumes", async () => {
+        cluster("machine-1", "server-1");
+        put("/etc/rancher/node/password", "secret");
+        put("/etc/rancher/k3s/config.yaml", "token: ours\n");
+        await assert.rejects(provider.create(agent()), /enough/);
+        assert.equal(forgets(), false);
+    });
+
+    it("forgets what was known of an agent whose host is new, after the end of its k3s", async () => {
+        cluster("machine-1", "server-1");
+        await assert.rejects(provider.create(agent()), /enough/);
+        assert.ok(forgets());
+        const at = (part: string) => machine.commands.findIndex((command) => command.includes(part));
+        assert.ok(at("systemctl stop k3s-agent.service") < at("delete node machine-1"));
+    });
+
+    it("is refused on a node of another stack, which stays as it is", async () => {
+        cluster("machine-1");
+        put("/etc/rancher/k3s/config.yaml", "token: theirs\n");
+        await assert.rejects(
+            provider.create(agent()),
+            /machine-1 .*node of another stack[^]*nothing of it was touched/,
+        );
+        assert.equal(machine.commands.length, 1);
     });
 });
 
@@ -78,6 +152,20 @@ esac`,
             assert.equal(removals(), 2);
             restore();
         }
+    });
+
+    it("fails when k3s cannot be taken off a host that answers, and not when none does", async () => {
+        cluster("Unknown");
+        const { rewrite } = machine;
+        machine.rewrite = (command) =>
+            command.includes("rm -rf") ? "echo still mounted >&2; exit 1" : rewrite(command);
+        try {
+            await assert.rejects(async () => provider.delete?.("machine-1", node(false)), /still mounted/);
+        } finally {
+            machine.rewrite = rewrite;
+        }
+        const gone = { ...node(false), access: machine.access({ port: 1 }) };
+        await provider.delete?.("machine-1", gone);
     });
 
     it("may be protected without a touch of the host", async () => {

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { listeningPorts, provider } from "../../../components/machines/existing/host.step";
+import { temporaryDirectory } from "../offline/release-server";
+import { TestMachine } from "./ssh-server";
+
+const marker = "/etc/rancher/k3s/config.yaml.d/10-join.yaml";
+const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+const socket = (number: number, port: number, state: string): string =>
+    `   ${number}: 00000000:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 ${state} 00000000:00000000 00:00000000`;
+
+/** A machine of this process whose files are in a directory of its own. */
+describe("an existing host", () => {
+    const directory = temporaryDirectory();
+    const machine = new TestMachine();
+    before(() => {
+        machine.rewrite = (command) =>
+            command.startsWith("id -u")
+                ? "printf '0\\n00ff\\nsystemd\\n'"
+                : command.replaceAll(/ \/(etc|var|proc)\//g, ` ${directory.path()}/$1/`);
+        return machine.start();
+    });
+    after(() => machine.stop());
+    afterEach(() =>
+        ["etc", "var", "proc"].forEach((name) =>
+            rmSync(join(directory.path(), name), { recursive: true, force: true }),
+        ),
+    );
+
+    const put = (path: string, content = ""): void => {
+        const file = join(directory.path(), path);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, content);
+    };
+    const create = () => provider.create({ access: machine.access() });
+
+    it("that is vacant is taken, known by its machine-id", async () => {
+        put("/proc/net/tcp", [header, socket(0, 22, "0A"), socket(1, 5432, "01")].join("\n"));
+        assert.equal((await create()).outs.instance, "00ff");
+    });
+
+    it("with somebody else's Kubernetes is refused, with the files that say so", async () => {
+        put("/etc/systemd/system/k3s-agent.service");
+        put("/etc/rancher/k3s/config.yaml");
+        await assert.rejects(
+            create,
+            /machine-1 .*another Kubernetes is installed here \(.*config\.yaml, .*k3s-agent\.service\)[^]*nothing of it was touched/,
+        );
+    });
+
+    it("with a server on a port of the stack is refused, every port named", async () => {
+        put("/proc/net/tcp", [header, socket(0, 6443, "0A")].join("\n"));
+        put("/proc/net/tcp6", [header, socket(0, 5432, "0A"), socket(1, 8080, "0A")].join("\n"));
+        await assert.rejects(
+            create,
+            /listens on port 5432 \(read-write entry\), 6443 \(Kubernetes API\); the stack needs it/,
+        );
+    });
+
+    it("with a node of the stack is taken over, which listens on them itself", async () => {
+        put(marker);
+        put("/etc/rancher/k3s/config.yaml");
+        put("/proc/net/tcp", [header, socket(0, 6443, "0A")].join("\n"));
+        assert.equal((await create()).outs.instance, "00ff");
+    });
+
+    it("is listened on where a socket is in state LISTEN", () => {
+        assert.deepEqual(
+            [...listeningPorts([header, socket(0, 5433, "0A"), socket(1, 80, "0A"), socket(2, 81, "06")])],
+            [80, 5433],
+        );
+    });
+});
