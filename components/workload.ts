@@ -37,6 +37,15 @@ export const holdsData = ({ protectData }: Pick<WorkloadContext, "protectData">)
  */
 export const keepsClaims: pulumi.CustomResourceOptions = { ignoreChanges: ["spec.volumeClaimTemplates"] };
 
+/**
+ * An image of the stack's own. The program puts it on the nodes; it is never looked for in a registry, where its name may
+ * belong to anybody.
+ */
+export const ownImage = (reference: string): { image: string; imagePullPolicy: "Never" } => ({
+    image: reference,
+    imagePullPolicy: "Never",
+});
+
 /** Metadata of the objects of one part of the cluster. */
 export const metadataOf =
     (part: string) =>

@@ -4,6 +4,7 @@ import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
 import type { Fault, PreparedFault } from "./faults/fault";
 import { StealRecord } from "./host-steal";
+import { differingCopies } from "./ledger/copies";
 import { Ledger } from "./ledger/ledger";
 import { now } from "./ledger/operation";
 import { Sampler } from "./ledger/sampler";
@@ -74,13 +75,15 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         throw new Error("the connection string names no entry");
     }
     const begun = new Date();
+    const instances = { tunnel: cluster.tunnel, instances: cluster.state.instances, entry };
     const ledger = await Ledger.start({
         readWrite: cluster.readWrite,
         readOnly: cluster.readOnly,
         round: `${fault.name}-${begun.getTime()}`,
         writers: options.writers,
+        compareCopies: (round) => differingCopies(instances, round),
     });
-    const sampler = new Sampler({ tunnel: cluster.tunnel, instances: cluster.state.instances, entry });
+    const sampler = new Sampler(instances);
     const ownDelay = new OwnDelay();
     const steal = new StealRecord(now);
     const timeline = new Timeline(ledger, sampler);

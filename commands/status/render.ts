@@ -1,3 +1,4 @@
+import { renewBeforeDays } from "../../components/certificates/renewal";
 import { backupLines } from "./backup-lines";
 import { printTable } from "../table";
 import type { Assessment } from "./assessment";
@@ -34,9 +35,22 @@ export function printStatus(stack: string, seen: Observation, { serving, redunda
         `serving    ${yes(serving)}${serving ? "" : "  no read-write entry takes a write"}`,
         `redundant  ${yes(redundant)}${redundant ? "" : "  a failure now could interrupt service or need a person:"}`,
         ...reasons.map((reason) => `           - ${reason}`),
+        ...certificateLines(seen, new Date()),
         ...backupLines(seen.backup, seen.writes.find(({ unarchived }) => unarchived)?.unarchived),
     ];
     process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** PostgreSQL's own, as served; the stack's other certificates are made and renewed together with them. */
+export function certificateLines({ writes, reads }: Pick<Observation, "writes" | "reads">, now: Date): string[] {
+    const ends = [...writes, ...reads].flatMap(({ certificateEnd }) => certificateEnd?.getTime() ?? []);
+    if (ends.length === 0) {
+        return [];
+    }
+    const first = Math.min(...ends);
+    const days = Math.floor((first - now.getTime()) / 86_400_000);
+    const due = days < renewBeforeDays ? "; run an update (make up), which renews them" : "";
+    return [`certificates  valid until ${new Date(first).toISOString().slice(0, 10)}, ${days} days${due}`];
 }
 
 function section(title: string, head: string[], rows: string[][]): void {

@@ -1,7 +1,12 @@
 import { entriesOf, isRefusal, Session, type Entry } from "./session";
 import type { StackState } from "./stack-state";
 
-export interface WriteProbe {
+interface CertificateProbe {
+    /** Until when the certificate that the server showed is valid. */
+    certificateEnd?: Date;
+}
+
+export interface WriteProbe extends CertificateProbe {
     /** `address:port` of the read-write entry. */
     entry: string;
     accepted: boolean;
@@ -37,27 +42,22 @@ const limits = { connectTimeoutMs: 3000, statementTimeoutMs: 3000, applicationNa
 export const probeWrites = (state: StackState): Promise<WriteProbe[]> =>
     Promise.all(entriesOf(state.outputs.connectionString, state.outputs.caCertificate).map(probeWrite));
 
-async function probeWrite(entry: Entry): Promise<WriteProbe> {
-    const name = `${entry.host}:${entry.port}`;
-    const begin = Date.now();
-    let session: Session | undefined;
-    try {
-        session = await Session.open(entry, limits);
-        await write(session, name);
-        const milliseconds = Date.now() - begin;
-        const { rows } = await session
-            .query<{ synchronousCommit: string; unarchived: string | null }>(details)
-            .catch(() => ({ rows: [] }));
-        const unarchived = rows[0]?.unarchived ?? undefined;
-        return { entry: name, accepted: true, milliseconds, ...rows[0], unarchived };
-    } catch (error) {
-        return { entry: name, accepted: false, problem: (error as Error).message };
-    } finally {
-        session?.close();
-    }
-}
+const probeWrite = (entry: Entry): Promise<WriteProbe> =>
+    probe<Omit<WriteProbe, "entry">>(
+        entry,
+        async (session, name, begin) => {
+            await write(session, name);
+            const milliseconds = Date.now() - begin;
+            const { rows } = await session
+                .query<{ synchronousCommit: string; unarchived: string | null }>(details)
+                .catch(() => ({ rows: [] }));
+            const unarchived = rows[0]?.unarchived ?? undefined;
+            return { accepted: true, milliseconds, ...rows[0], unarchived };
+        },
+        { accepted: false },
+    );
 
-export interface ReadProbe {
+export interface ReadProbe extends CertificateProbe {
     /** `address:port` of the read-only entry. */
     entry: string;
     /** Undefined when it answers. */
@@ -67,15 +67,24 @@ export interface ReadProbe {
 export const probeReads = (state: StackState): Promise<ReadProbe[]> =>
     Promise.all(entriesOf(state.outputs.readOnlyConnectionString, state.outputs.caCertificate).map(probeRead));
 
-async function probeRead(entry: Entry): Promise<ReadProbe> {
+const probeRead = (entry: Entry): Promise<ReadProbe> =>
+    probe(entry, (session) => session.query("select 1").then(() => ({})), {});
+
+/** A session through an entry and what it found, or what it failed with. */
+async function probe<Found extends object>(
+    entry: Entry,
+    ask: (session: Session, name: string, begin: number) => Promise<Found>,
+    otherwise: Found,
+): Promise<Found & CertificateProbe & { entry: string; problem?: string }> {
     const name = `${entry.host}:${entry.port}`;
+    const begin = Date.now();
     let session: Session | undefined;
     try {
         session = await Session.open(entry, limits);
-        await session.query("select 1");
-        return { entry: name };
+        const { certificateEnd } = session;
+        return { entry: name, certificateEnd, ...(await ask(session, name, begin)) };
     } catch (error) {
-        return { entry: name, problem: (error as Error).message };
+        return { entry: name, ...otherwise, problem: (error as Error).message };
     } finally {
         session?.close();
     }

@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { Client, type QueryResult, type QueryResultRow } from "pg";
 import { withTimeout } from "../../components/progress";
 
@@ -72,6 +73,13 @@ export class Session {
 
     get isBroken(): boolean {
         return this.broken;
+    }
+
+    /** Until when the server's certificate is valid; undefined once the connection is gone. */
+    get certificateEnd(): Date | undefined {
+        const { stream } = (this.client as unknown as { connection: { stream: Partial<TLSSocket> } }).connection;
+        const end = stream.getPeerCertificate?.()?.valid_to;
+        return end ? new Date(end) : undefined;
     }
 
     async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<QueryResult<Row>> {

@@ -1,12 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { StepResource } from "../dynamic";
+import { leafDays, renewBeforeDays } from "./renewal";
 import type { LeafRequest } from "./x509";
 
 /** Ten years: an authority outlives the machines; its end is a planned change of trust. */
 const authorityDays = 3650;
-/** A year, renewed by any update in its last 60 days. */
-const leafDays = 365;
-const renewBeforeDays = 60;
 
 /** One authority per trust domain: what it signs is trusted there and nowhere else. */
 export class CertificateAuthority extends StepResource {

@@ -9,6 +9,7 @@ import {
     keepsClaims,
     metadataOf,
     onePerNode,
+    ownImage,
     resources,
     restrictedContainer,
     restrictedPod,
@@ -257,8 +258,7 @@ function createStatefulSet(
                         containers: [
                             {
                                 name: "etcd",
-                                image: args.image,
-                                imagePullPolicy: "IfNotPresent",
+                                ...ownImage(args.image),
                                 env: [
                                     { name: "MEMBER_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
                                     { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },

@@ -6,6 +6,7 @@ import type { Timers } from "../recovery";
 import {
     inCluster,
     metadataOf,
+    ownImage,
     resources,
     restrictedContainer,
     restrictedPod,
@@ -85,8 +86,7 @@ function createDaemonSet(
                         containers: [
                             {
                                 name: "haproxy",
-                                image: args.image,
-                                imagePullPolicy: "IfNotPresent",
+                                ...ownImage(args.image),
                                 ports: [
                                     hostPort("read-write", ports.readWrite),
                                     hostPort("read-only", ports.readOnly),

@@ -87,6 +87,9 @@ TasksMax=infinity
 TimeoutStartSec=0
 Restart=always
 RestartSec=5s
+# k3s renews its own certificates, valid for a year, only when it starts in their last 90 days. Pods run on meanwhile.
+RuntimeMaxSec=45d
+RuntimeRandomizedExtraSec=15d
 ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
 ExecStart=/usr/local/bin/k3s ${role}

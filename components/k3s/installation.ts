@@ -83,20 +83,26 @@ export async function takeOff(
 ): Promise<void> {
     const remove =
         what === "with volumes"
-            ? `rm -rf ${data}`
+            ? // A disk of its own for the volumes stays mounted, and is emptied.
+              `find ${data} -mindepth 1 -delete 2>/dev/null
+        [ -z "$(find ${data} -mindepth 1 ! -type d 2>/dev/null | head -n 1)" ] || { echo "files are left in ${data}" >&2; exit 1; }`
             : `find ${data} -mindepth 1 -maxdepth 1 ! -name storage -exec rm -rf {} +`;
     const script = `
         systemctl disable --now ${unitName(node)} || true
         pids=$(pgrep -f '${data}/data/.*/containerd-shim' || true)
         [ -z "$pids" ] || kill -9 $pids
-        grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
+        grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher/k3s/agent\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
         # What is still mounted would be emptied with the folder it is mounted on.
         ! grep -q ' /var/lib/kubelet/' /proc/self/mounts || { echo "volumes are still mounted" >&2; exit 1; }
         ${remove}
         rm -f /etc/systemd/system/${unitName(node)} ${configFile}
-        rm -rf /run/k3s /etc/rancher/k3s /etc/rancher/node /etc/cni/net.d
+        rm -rf /run/k3s /etc/rancher/k3s /etc/rancher/node
         find /var/lib/kubelet -mindepth 1 -delete || true
-        ip link delete cni0 2>/dev/null || true
+        for name in cni0 flannel.1 flannel-wg; do ip link delete $name 2>/dev/null || true; done
+        # What k3s has set for Services and pods; other rules stay as they are.
+        for tool in iptables ip6tables; do
+            ! command -v $tool-save >/dev/null || $tool-save | grep -iv 'KUBE-\\|CNI-\\|flannel' | $tool-restore || true
+        done
         rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
         systemctl daemon-reload`;
     await ssh.run(script);

@@ -73,6 +73,8 @@ export const provider: StepProvider<K3sNodeInputs> = {
                 await evacuate(server, node.node, node.protectData === true);
                 await forgetNode(server, node.node);
             });
+        } else if (node.protectData === true) {
+            await refuseBlindRemoval(node);
         }
         await withSsh(node.access, (ssh) => takeOff(ssh, node, "with volumes"), 5).catch((error: unknown) => {
             if (!(error instanceof Unreachable)) {
@@ -83,6 +85,26 @@ export const provider: StepProvider<K3sNodeInputs> = {
         });
     },
 };
+
+/** Without an API nobody says whether another node has what is on these disks. */
+async function refuseBlindRemoval({ node, access }: K3sNodeInputs): Promise<void> {
+    const volumes = await withSsh(access, (ssh) => ssh.run(`ls -A ${data}/storage 2>/dev/null || true`), 5).catch(
+        (error: unknown) => {
+            if (error instanceof Unreachable) {
+                return { stdout: "" };
+            }
+            throw error;
+        },
+    );
+    if (volumes.stdout.trim() !== "") {
+        throw new RemoteError(
+            access,
+            "k3s",
+            `${node} holds volumes, no other server's API answers, and protectData is on: its disks may hold what no other ` +
+                "has, so nothing was removed. Bring a server back first (make status), then run the update again",
+        );
+    }
+}
 
 /** Lines that make a node start a cluster or join one. */
 type Join = string;

@@ -2,7 +2,7 @@ import type * as kubernetes from "@pulumi/kubernetes";
 import { ports } from "../naming";
 import { backupPaths } from "../pgbackrest/config";
 import type { InstanceBackup } from "../pgbackrest/pgbackrest";
-import { resources, restrictedContainer } from "../workload";
+import { ownImage, resources, restrictedContainer } from "../workload";
 import { initdb, paths } from "./config";
 import type { PatroniClusterArgs } from "./patroni-cluster-args";
 
@@ -48,8 +48,7 @@ export const agentContainer = (
     backup: InstanceBackup,
 ): kubernetes.types.input.core.v1.Container => ({
     name: "backup-agent",
-    image: args.image,
-    imagePullPolicy: "IfNotPresent",
+    ...ownImage(args.image),
     command: ["backup-agent"],
     env: repositoryVariables(backup),
     ports: [{ name: "pgbackrest", containerPort: ports.pgBackRest }],

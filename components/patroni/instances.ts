@@ -1,7 +1,15 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { labels, ports } from "../naming";
-import { metadataOf, onePerNode, resources, restrictedContainer, restrictedPod, stayForever } from "../workload";
+import {
+    metadataOf,
+    onePerNode,
+    ownImage,
+    resources,
+    restrictedContainer,
+    restrictedPod,
+    stayForever,
+} from "../workload";
 import { agentContainer, backupEnvironment, backupMounts, backupVolumes } from "./instance-backup";
 import { paths } from "./config";
 import type { PatroniClusterArgs } from "./patroni-cluster-args";
@@ -103,8 +111,7 @@ function container(args: PatroniClusterArgs, inputs: InstanceInputs): kubernetes
     const api = (path: string) => ({ httpGet: { path, port: ports.patroni, scheme: "HTTPS" } });
     return {
         name: "postgresql",
-        image: args.image,
-        imagePullPolicy: "IfNotPresent",
+        ...ownImage(args.image),
         env: [
             { name: "INSTANCE_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
             { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },

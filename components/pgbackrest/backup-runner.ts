@@ -5,6 +5,7 @@ import { backupRunnerName, labels, ports } from "../naming";
 import {
     inCluster,
     metadataOf,
+    ownImage,
     resources,
     restrictedContainer,
     restrictedPod,
@@ -126,8 +127,7 @@ function createDeployment(
 
 const container = (args: BackupRunnerArgs): kubernetes.types.input.core.v1.Container => ({
     name: "runner",
-    image: args.image,
-    imagePullPolicy: "IfNotPresent",
+    ...ownImage(args.image),
     command: ["backup-runner"],
     env: [
         { name: "BACKUP_STANZA", value: args.pgBackRest.stanza },

@@ -4,6 +4,7 @@ import { outage, type Gap } from "./outage";
 import { runReader, type Reading } from "./reader";
 import { findRound, forgetRound, prepareRound } from "./table";
 import { judgeLedger, type Verdict } from "./verdict";
+import type { Violation } from "./violation";
 import { appendsOf, openListsAfter } from "./work";
 import { runWriter } from "./writer";
 
@@ -18,6 +19,8 @@ export interface LedgerOptions {
     readers?: number;
     /** Pause of a client between two operations. @default 100 */
     pauseMs?: number;
+    /** Holds the standbys' rows of the round against the primary's, when nobody writes any more. */
+    compareCopies?: (round: string) => Promise<Violation[]>;
 }
 
 export interface OutageSeen {
@@ -98,8 +101,9 @@ export class Ledger {
     /** Ends the round and holds what clients were told against what is there. */
     async finish(): Promise<Verdict> {
         await this.stop();
-        const { readWrite, round } = this.options;
+        const { readWrite, round, compareCopies } = this.options;
         const verdict = judgeLedger(this.operations, this.readings, await findRound(readWrite, round));
+        verdict.violations.push(...((await compareCopies?.(round)) ?? []));
         if (verdict.violations.length === 0) {
             await forgetRound(readWrite, round);
         }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Session, type Entry } from "../../commands/status/session";
-import type { Tunnel } from "../../commands/status/tunnel";
-import { ports } from "../../components/naming";
+import type { Session } from "../../commands/status/session";
+import { openInstance, type InstanceAccess } from "./instance-session";
 import { now } from "./operation";
 import { insertSample } from "./table";
 import { overlaps, type Acceptance, type Overlap } from "./two-primaries";
@@ -17,17 +16,9 @@ export interface RoleChange {
     role: SampledRole;
 }
 
-export interface SamplerOptions {
-    tunnel: Tunnel;
-    instances: { name: string; address: string }[];
-    /** Whose user, password and authority are used; its host is not. */
-    entry: Entry;
-}
+const limits = { applicationName: "drills sampler", statementTimeoutMs: 2000 };
 
-/**
- * Tries a real insert on each instance by itself, past the proxies: they would hide a second primary. An instance's
- * own address exists only inside the cluster, hence the tunnel; TLS is verified against the instance's own name.
- */
+/** Tries a real insert on each instance by itself, past the proxies: they would hide a second primary. */
 export class Sampler {
     readonly acceptances: Acceptance[] = [];
     /** What each instance said of itself, a new entry whenever it says something else. */
@@ -38,7 +29,7 @@ export class Sampler {
     private stopped = false;
     private readonly loops: Promise<void>[];
 
-    constructor(private readonly options: SamplerOptions) {
+    constructor(private readonly options: InstanceAccess) {
         this.answers = new Map(options.instances.map(({ name }) => [name, 0]));
         this.loops = options.instances.map((instance) => this.sample(instance));
     }
@@ -54,7 +45,10 @@ export class Sampler {
         while (!this.stopped) {
             const begin = now();
             try {
-                session = session === undefined || session.isBroken ? await this.open(instance) : session;
+                session =
+                    session === undefined || session.isBroken
+                        ? await openInstance(this.options, instance, limits)
+                        : session;
                 if (await isInRecovery(session)) {
                     this.count(instance.name, "replica");
                     await sleep(Math.max(0, begin + everyMs - now()));
@@ -86,13 +80,6 @@ export class Sampler {
             this.current.set(instance, role);
             this.roles.push({ instance, at: now(), role });
         }
-    }
-
-    private async open({ name, address }: { name: string; address: string }): Promise<Session> {
-        const { tunnel, entry } = this.options;
-        const stream = await tunnel.connect(address, ports.postgresql, 2000);
-        const limits = { connectTimeoutMs: 2000, statementTimeoutMs: 2000, applicationName: "drills sampler" };
-        return Session.open({ ...entry, host: name, port: ports.postgresql }, { ...limits, stream });
     }
 }
 

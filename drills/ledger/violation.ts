@@ -14,6 +14,10 @@ export interface Violation {
         /** A counter shows less than what was acknowledged before it was read. */
         | "went-back"
         | "too-many"
+        /** A standby holds other rows than the primary. */
+        | "diverged"
+        /** A standby does not come to hold what the primary does. */
+        | "behind"
         /** An anomaly of Adya's, as in findAnomalies. */
         | "internal"
         | "incompatible-order"

@@ -18,7 +18,7 @@ describe("the workloads of the dev stack", () => {
     const all = () => [etcd(), postgresql(), haproxy()];
     const stateful = () => [etcd(), postgresql()];
 
-    it("have one container each, PostgreSQL its backup agent beside it, of an image with a digest for a tag that is never pulled anew", () => {
+    it("have one container each, PostgreSQL its backup agent beside it, of an image with a digest for a tag that is never pulled", () => {
         for (const [name, set] of [
             ["etcd", etcd()],
             ["patroni", postgresql()],
@@ -27,7 +27,7 @@ describe("the workloads of the dev stack", () => {
             assert.equal(podOf(set).containers.length, name === "patroni" ? 2 : 1);
             for (const { image, imagePullPolicy } of podOf(set).containers) {
                 assert.match(image, new RegExp(`^docker\\.io/postgres-ha/${name}:[0-9a-f]{16}$`));
-                assert.equal(imagePullPolicy, "IfNotPresent");
+                assert.equal(imagePullPolicy, "Never");
             }
         }
     });

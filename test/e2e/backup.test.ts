@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { makeAuthority, makeLeaf } from "../../components/certificates/x509";
 import { asSuperuser, inContainer } from "../../drills/backup/pods";
 import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
@@ -104,18 +105,47 @@ describe("backups", () => {
         "with another authority": ["/^repo1-storage-ca-file/d", /certificate is not accepted/],
         "on another port": ["s/^repo1-storage-port=.*/repo1-storage-port=9/", /cannot be reached/],
     };
+    async function refused(message: RegExp, change: string, prepare = ""): Promise<void> {
+        const script = prepare + bootstrap(change).replace("set -e; ", "");
+        const text = await inContainer(cluster(), "deploy/postgres-backup", "runner", script);
+        assert.match(text, message);
+        assert.match(text, /nothing was initialised/);
+        assert.ok(!/^initialised$/m.test(text) && !/^pgdata$/m.test(text), text);
+    }
     for (const [what, [change, message]] of Object.entries(wrong)) {
         it(`refuse a bootstrap ${what}, in one line, and initialise nothing`, async function () {
             this.timeout(120_000);
-            const text = await inContainer(
-                cluster(),
-                "deploy/postgres-backup",
-                "runner",
-                bootstrap(change).replace("set -e; ", ""),
-            );
-            assert.match(text, message);
-            assert.match(text, /nothing was initialised/);
-            assert.ok(!/^initialised$/m.test(text) && !/^pgdata$/m.test(text), text);
+            await refused(message, change);
         });
     }
+
+    it("refuse a bootstrap from a store whose certificate has expired, in one line, and initialise nothing", async function () {
+        this.timeout(120_000);
+        const authority = await makeAuthority({ commonName: "object store CA" }, 1);
+        const leaf = await makeLeaf(authority, {
+            commonName: "store",
+            dnsNames: [],
+            ipAddresses: ["127.0.0.1"],
+            usages: ["server"],
+            validityDays: -0.01,
+        });
+        const store = `
+            mkdir -p /tmp/try
+            printf '%s' '${authority.certificate}' > /tmp/try/authority.pem
+            printf '%s' '${leaf.certificate}${leaf.privateKey}' > /tmp/try/store.pem
+            timeout 60 python3 -c '
+import http.server, ssl
+server = http.server.HTTPServer(("127.0.0.1", 9443), http.server.SimpleHTTPRequestHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/tmp/try/store.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()' 2> /dev/null &
+            trap "kill $!" EXIT`;
+        const change = [
+            "s/^repo1-s3-endpoint=.*/repo1-s3-endpoint=127.0.0.1/",
+            "s/^repo1-storage-port=.*/repo1-storage-port=9443/",
+            "s|^repo1-storage-ca-file=.*|repo1-storage-ca-file=/tmp/try/authority.pem|",
+        ];
+        await refused(/certificate has expired: renew it on the store/, change.join("; "), store);
+    });
 });

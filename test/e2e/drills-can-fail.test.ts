@@ -75,6 +75,31 @@ describe("drills", () => {
         assert.notDeepEqual(brokenPromises(nothing, result), []);
     });
 
+    it("find a standby that does not hold what the primary does", async function () {
+        this.timeout(300_000);
+        const { name: replica } = await cluster().asynchronousReplica();
+        const replay = (what: "pause" | "resume") =>
+            inContainer(
+                cluster(),
+                replica,
+                "postgresql",
+                `psql --host /run/postgresql --username postgres --command "select pg_wal_replay_${what}()"`,
+            );
+        try {
+            const result = await runRound(cluster(), nothing, {
+                beforeVerdict: async () => {
+                    await replay("pause");
+                    // Otherwise all it has to hold may be there already.
+                    await sleep(2000);
+                },
+            });
+            assert.deepEqual(kinds(result), ["behind"]);
+            assert.match(result.violations[0]?.detail ?? "", new RegExp(`^${replica} against the primary`));
+        } finally {
+            await replay("resume");
+        }
+    });
+
     it("find a second instance that accepts writes, because a person promoted it", async function () {
         this.timeout(600_000);
         const promotedByHand: Fault = {

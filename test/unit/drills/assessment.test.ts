@@ -3,6 +3,7 @@ import { assess } from "../../../commands/status/assessment";
 import type { Observation } from "../../../commands/status/collect";
 import { describeMember } from "../../../commands/status/etcd";
 import { describeInstance, describeSettings } from "../../../commands/status/patroni";
+import { certificateLines } from "../../../commands/status/render";
 
 const numbers = [1, 2, 3];
 
@@ -147,4 +148,34 @@ describe("reading the members' answers", () => {
         assert.deepEqual([unread.healthy, unread.problem], [false, "does not reach its leader: timed out"]);
         assert.ok(describeMember("etcd-0", { ...status, isLearner: true }, [], new Error("not for learners")).healthy);
     });
+});
+
+describe("the certificates in the status", () => {
+    const now = new Date("2026-11-24T12:00:00Z");
+    const lines = (...ends: string[]) =>
+        certificateLines(
+            {
+                writes: ends.map((end, index) => ({
+                    entry: `a${index}:5432`,
+                    accepted: true,
+                    certificateEnd: new Date(end),
+                })),
+                reads: [{ entry: "a1:5433", problem: "no connection" }],
+            },
+            now,
+        );
+
+    it("are as good as the one that ends first", () => {
+        assert.deepEqual(lines("2027-11-24T12:00:01Z", "2027-06-01T00:00:00Z"), [
+            "certificates  valid until 2027-06-01, 188 days",
+        ]);
+    });
+
+    it("say what renews them once an update would", () => {
+        assert.deepEqual(lines("2027-01-22T00:00:00Z"), [
+            "certificates  valid until 2027-01-22, 58 days; run an update (make up), which renews them",
+        ]);
+    });
+
+    it("are not mentioned when no server shows one", () => assert.deepEqual(lines(), []));
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer, type AddressInfo, type Server } from "node:net";
+import { makeAuthority } from "../../../components/certificates/x509";
 import { chooseApiEndpoint } from "../../../components/k3s/api-endpoint";
 
 const listen = (host: string, port = 0): Promise<Server> =>
@@ -33,6 +35,26 @@ describe("the API server to talk to", () => {
             assert.equal(await chooseApiEndpoint(["127.0.0.2", "127.0.0.3"], port), "127.0.0.2");
         } finally {
             await close(third);
+        }
+    });
+
+    it("is not one that takes connections and is not ready, while another is", async () => {
+        const { certificate: cert, privateKey: key } = await makeAuthority({ commonName: "api" }, 1);
+        const api = (status: number) =>
+            createHttpsServer({ cert, key }, (_request, response) => response.writeHead(status).end());
+        const servers = [
+            { host: "127.0.0.3", server: api(503) },
+            { host: "127.0.0.4", server: api(401) },
+        ];
+        for (const { host, server } of servers) {
+            await new Promise<void>((resolve) => server.listen(port, host, resolve));
+        }
+        try {
+            const addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
+            assert.equal(await chooseApiEndpoint(addresses, port), "127.0.0.4");
+            assert.equal(await chooseApiEndpoint(addresses.slice(0, 2), port), "127.0.0.2");
+        } finally {
+            servers.forEach(({ server }) => server.close());
         }
     });
 

@@ -154,6 +154,23 @@ esac`,
         }
     });
 
+    it("is refused when data is protected, its disks hold volumes and no other server answers", async () => {
+        restore = fakeCommands(directory.path(), { k3s: "exit 1", ls: "echo pvc-1" });
+        const { rewrite } = machine;
+        machine.rewrite = (command) => (command.startsWith("ls -A") ? command : rewrite(command));
+        try {
+            await assert.rejects(
+                async () => provider.delete?.("machine-1", node(true)),
+                /machine-1 holds volumes, no other server's API answers[^]*nothing was removed/,
+            );
+            assert.equal(removals(), 0);
+            await provider.delete?.("machine-1", node(false));
+            assert.equal(removals(), 1);
+        } finally {
+            machine.rewrite = rewrite;
+        }
+    });
+
     it("fails when k3s cannot be taken off a host that answers, and not when none does", async () => {
         cluster("Unknown");
         const { rewrite } = machine;
