@@ -4,6 +4,8 @@ import type { SshConnection } from "../../components/machines/ssh";
 /** The bracket keeps a pattern from matching the command that looks for it. */
 const patterns = {
     postmaster: `[p]ostgres -D ${paths.data}`,
+    /** Of a standby: it replays the WAL. */
+    startup: "^[p]ostgres: .*startup ",
     patroni: "[p]ython3? .*/bin/patroni ",
     etcd: "^[e]tcd --name",
     haproxy: "^[h]aproxy ",

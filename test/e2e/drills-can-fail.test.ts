@@ -77,18 +77,13 @@ describe("drills", () => {
 
     it("find a standby that does not hold what the primary does", async function () {
         this.timeout(300_000);
-        const { name: replica } = await cluster().asynchronousReplica();
-        const replay = (what: "pause" | "resume") =>
-            inContainer(
-                cluster(),
-                replica,
-                "postgresql",
-                `psql --host /run/postgresql --username postgres --command "select pg_wal_replay_${what}()"`,
-            );
+        const { name: replica, ssh } = await cluster().machineOf(await cluster().asynchronousReplica());
+        let replaying: number[] = [];
         try {
             const result = await runRound(cluster(), nothing, {
                 beforeVerdict: async () => {
-                    await replay("pause");
+                    replaying = await processes(ssh, "startup");
+                    await signal(ssh, "STOP", replaying);
                     // Otherwise all it has to hold may be there already.
                     await sleep(2000);
                 },
@@ -96,7 +91,7 @@ describe("drills", () => {
             assert.deepEqual(kinds(result), ["behind"]);
             assert.match(result.violations[0]?.detail ?? "", new RegExp(`^${replica} against the primary`));
         } finally {
-            await replay("resume");
+            await resume(ssh, replaying);
         }
     });
 
