@@ -140,7 +140,8 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("/tmp/try/store.pem")
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()' 2> /dev/null &
-            trap "kill $!" EXIT`;
+            trap "kill $!" EXIT
+            for _ in $(seq 200); do (: < /dev/tcp/127.0.0.1/9443) 2> /dev/null && break; sleep 0.1; done`;
         const change = [
             "s/^repo1-s3-endpoint=.*/repo1-s3-endpoint=127.0.0.1/",
             "s/^repo1-storage-port=.*/repo1-storage-port=9443/",
