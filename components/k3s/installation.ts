@@ -89,7 +89,8 @@ export async function takeOff(
             : `find ${data} -mindepth 1 -maxdepth 1 ! -name storage -exec rm -rf {} +`;
     const script = `
         systemctl disable --now ${unitName(node)} || true
-        pids=$(pgrep -f '${data}/data/.*/containerd-shim' || true)
+        # The bracket keeps the pattern from matching this very shell.
+        pids=$(pgrep -f '${data}/data/.*/[c]ontainerd-shim' || true)
         [ -z "$pids" ] || kill -9 $pids
         grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher/k3s/agent\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
         # What is still mounted would be emptied with the folder it is mounted on.
