@@ -23,7 +23,8 @@ export class StepResource extends pulumi.CustomResource {
             `pulumi-nodejs:dynamic/postgresha:${type}`,
             name,
             { ...props, __provider: providerText(modulePath) },
-            opts,
+            // Said by every diff as well; `pulumi up --replace` asks none, and names and addresses are fixed.
+            pulumi.mergeOptions({ deleteBeforeReplace: true }, opts),
         );
     }
 }
