@@ -10,8 +10,11 @@ export interface Question {
     path: string;
     method?: "GET" | "POST" | "DELETE";
     body?: object;
-    /** Authority to verify the answerer with, and what to show of ourselves. Without it: plain HTTP. */
-    tls?: { ca: string; cert?: string; key?: string };
+    /**
+     * Authority to verify the answerer with, and what to show of ourselves. Without it: plain HTTP. `unproven` is for a
+     * question that gives nothing away and whose answer is not relied on.
+     */
+    tls?: { ca: string; cert?: string; key?: string } | "unproven";
     /** A stream to the host; without it a direct connection. */
     stream?: Duplex;
     timeoutMs: number;
@@ -21,7 +24,8 @@ export interface Question {
 export async function ask(question: Question): Promise<string> {
     const { host, port, path, method = "GET", tls, timeoutMs } = question;
     const plain = question.stream ?? connectTcp({ host, port });
-    const stream = tls === undefined ? plain : connectTls({ socket: plain, host, ...tls });
+    const proof = tls === "unproven" ? { rejectUnauthorized: false } : tls;
+    const stream = proof === undefined ? plain : connectTls({ socket: plain, host, ...proof });
     const what = `${host}:${port}${path}`;
     try {
         return await withTimeout(exchange(stream, question, method), timeoutMs, `${what} does not answer`);

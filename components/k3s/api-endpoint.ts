@@ -1,5 +1,5 @@
-import { request } from "node:https";
 import { connect } from "node:net";
+import { ask, HttpError } from "../https";
 
 /**
  * The API server to talk to: the first in order that says it is ready now, so that an update works while any one server,
@@ -7,31 +7,20 @@ import { connect } from "node:net";
  * starting), with none at all (nothing made yet) the first.
  */
 export async function chooseApiEndpoint(addresses: string[], port: number, timeoutMs = 2000): Promise<string> {
-    const [ready, listening] = await Promise.all(
-        [isReady, listens].map((probe) => Promise.all(addresses.map((address) => probe(address, port, timeoutMs)))),
-    );
-    const index = [ready, listening].map((answers) => answers?.indexOf(true) ?? -1).find((first) => first >= 0) ?? 0;
-    return addresses[index] ?? "";
+    const everywhere = (probe: typeof listens) =>
+        Promise.all(addresses.map((address) => probe(address, port, timeoutMs)));
+    const [ready, listening] = await Promise.all([everywhere(isReady), everywhere(listens)]);
+    const firstOf = (answers: boolean[]) => addresses.find((_, index) => answers[index]);
+    return firstOf(ready) ?? firstOf(listening) ?? addresses[0] ?? "";
 }
 
-/** Whom it asks it does not prove, and nothing is said to it: the connection that follows verifies the server. */
-function isReady(host: string, port: number, timeoutMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-        const options = { host, port, path: "/readyz", rejectUnauthorized: false, agent: false };
-        const call = request({ ...options, timeout: timeoutMs }, ({ statusCode = 500 }) => {
-            // An API server that answers nobody without a certificate (401) has got as far as asking for one.
-            resolve(statusCode < 500);
-            call.destroy();
-        });
-        const timer = setTimeout(() => call.destroy(), timeoutMs);
-        call.once("error", () => resolve(false));
-        call.once("close", () => {
-            clearTimeout(timer);
-            resolve(false);
-        });
-        call.end();
-    });
-}
+/** Nothing is said to it: the connection that follows verifies the server. */
+const isReady = (host: string, port: number, timeoutMs: number): Promise<boolean> =>
+    ask({ host, port, path: "/readyz", tls: "unproven", timeoutMs }).then(
+        () => true,
+        // An API server that answers nobody without a certificate (401) has got as far as asking for one.
+        ({ cause }: Error) => cause instanceof HttpError && cause.status < 500,
+    );
 
 function listens(host: string, port: number, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
