@@ -73,10 +73,14 @@ export const provider: StepProvider<K3sNodeInputs> = {
                 await evacuate(server, node.node, node.protectData === true);
                 await forgetNode(server, node.node);
             });
-        } else if (node.protectData === true) {
-            await refuseBlindRemoval(node);
         }
-        await withSsh(node.access, (ssh) => takeOff(ssh, node, "with volumes"), 5).catch((error: unknown) => {
+        const remove = async (ssh: SshConnection): Promise<void> => {
+            if (server === undefined && node.protectData === true) {
+                await refuseBlindRemoval(ssh, node);
+            }
+            await takeOff(ssh, node, "with volumes");
+        };
+        await withSsh(node.access, remove, 5).catch((error: unknown) => {
             if (!(error instanceof Unreachable)) {
                 throw error;
             }
@@ -87,15 +91,8 @@ export const provider: StepProvider<K3sNodeInputs> = {
 };
 
 /** Without an API nobody says whether another node has what is on these disks. */
-async function refuseBlindRemoval({ node, access }: K3sNodeInputs): Promise<void> {
-    const volumes = await withSsh(access, (ssh) => ssh.run(`ls -A ${data}/storage 2>/dev/null || true`), 5).catch(
-        (error: unknown) => {
-            if (error instanceof Unreachable) {
-                return { stdout: "" };
-            }
-            throw error;
-        },
-    );
+async function refuseBlindRemoval(ssh: SshConnection, { node, access }: K3sNodeInputs): Promise<void> {
+    const volumes = await ssh.run(`ls -A ${data}/storage 2>/dev/null || true`);
     if (volumes.stdout.trim() !== "") {
         throw new RemoteError(
             access,
@@ -118,9 +115,8 @@ const joinThrough = ({ privateAddress }: MachineAccess): Join =>
  * authorities in place of its own would break it.
  */
 async function refuseOtherStack(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {
-    const { stdout } = await ssh.run(`cat ${configFile} 2>/dev/null || true`);
     const token = (yaml: string): unknown => (parse(yaml) as { token?: string } | null)?.token;
-    const theirs = token(stdout);
+    const theirs = token(await contentOf(ssh, configFile));
     if (theirs !== undefined && theirs !== token(inputs.config)) {
         throw new RemoteError(
             inputs.access,
@@ -219,10 +215,11 @@ async function keptJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Join
 const holdsClusterData = async (ssh: SshConnection): Promise<boolean> =>
     (await ssh.run(`test -d ${data}/server/db`, { allowFailure: true })).exitCode === 0;
 
-async function currentJoin(ssh: SshConnection): Promise<Join> {
-    const { stdout } = await ssh.run(`cat ${nodeMarker} 2>/dev/null || true`);
-    return stdout;
-}
+const currentJoin = (ssh: SshConnection): Promise<Join> => contentOf(ssh, nodeMarker);
+
+/** Empty when there is no such file. */
+const contentOf = async (ssh: SshConnection, path: string): Promise<string> =>
+    (await ssh.run(`cat ${path} 2>/dev/null || true`)).stdout;
 
 async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Promise<void> {
     const where = inputs.node;

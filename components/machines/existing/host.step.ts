@@ -16,13 +16,16 @@ export interface HostOutputs extends HostInputs {
 /** A host that somebody else made: nothing is created, its SSH access and fitness are checked. */
 export const provider: StepProvider<HostInputs, HostOutputs> = {
     async create(inputs) {
-        const instance = await inspect(inputs.access);
-        await withSsh(inputs.access, refuseOccupied);
+        const instance = await withSsh(inputs.access, async (ssh) => {
+            const found = await inspect(ssh);
+            await refuseOccupied(ssh);
+            return found;
+        });
         return { id: inputs.access.name, outs: { ...inputs, instance } };
     },
     async read(_id, host) {
         try {
-            return { ...host, instance: await inspect(host.access) };
+            return { ...host, instance: await withSsh(host.access, inspect) };
         } catch (error) {
             // Silence is no proof that a host is gone: its data may be all there.
             console.log(`${host.access.name}: not checked: ${(error as Error).message}`);
@@ -31,22 +34,25 @@ export const provider: StepProvider<HostInputs, HostOutputs> = {
     },
     diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news)),
     async update(_id, _olds, news) {
-        return { ...news, instance: await inspect(news.access) };
+        return { ...news, instance: await withSsh(news.access, inspect) };
     },
 };
 
-const inspect = (access: MachineAccess): Promise<string> =>
-    withSsh(access, async (ssh) => {
-        const { stdout } = await ssh.run("id -u; cat /etc/machine-id; ps -p 1 -o comm=");
-        const [user, machineId, init] = stdout.split("\n");
-        if (user !== "0") {
-            throw new RemoteError(access, "check", `user ${access.ssh.user} is not root; k3s is installed as root`);
-        }
-        if (init?.trim() !== "systemd") {
-            throw new RemoteError(access, "check", `its first process is ${init?.trim()}, systemd is needed`);
-        }
-        return (machineId ?? "").trim();
-    });
+async function inspect(ssh: SshConnection): Promise<string> {
+    const { stdout } = await ssh.run("id -u; cat /etc/machine-id; ps -p 1 -o comm=");
+    const [user, machineId, init] = stdout.split("\n");
+    if (user !== "0") {
+        throw new RemoteError(
+            ssh.machine,
+            "check",
+            `user ${ssh.machine.ssh.user} is not root; k3s is installed as root`,
+        );
+    }
+    if (init?.trim() !== "systemd") {
+        throw new RemoteError(ssh.machine, "check", `its first process is ${init?.trim()}, systemd is needed`);
+    }
+    return (machineId ?? "").trim();
+}
 
 const needed = new Map<number, string>([
     [ports.readWrite, "read-write entry"],
