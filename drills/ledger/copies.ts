@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Session } from "../../commands/status/session";
 import { openInstance, type InstanceAccess } from "./instance-session";
+import { roundTables } from "./table";
 import type { Violation } from "./violation";
 
 /** The round's rows in short: how many each table has, and a sum over their hashes, whatever their order. */
-const digest = `select string_agg(rows::text || ':' || hash::text, ' ' order by name) as digest from (${[
-    "writes",
-    "transfers",
-    "accounts",
-    "counters",
-    "lists",
-]
+const digest = `select string_agg(rows::text || ':' || hash::text, ' ' order by name) as digest from (${roundTables
     .map(
         (
             table,

@@ -22,6 +22,9 @@ const definition = `do $$ begin
     create table if not exists drills.samples (instance text not null, sampled timestamptz not null);
 end $$`;
 
+/** Those with the rows of a round. */
+export const roundTables = ["writes", "transfers", "accounts", "counters", "lists"];
+
 export const accounts = 40;
 export const openingBalance = 1000;
 
@@ -103,7 +106,7 @@ async function readLists(session: Session, round: string): Promise<Map<number, n
 /** Rounds are looked at once; what they wrote goes, so that a long drill does not grow without bound. */
 export async function forgetRound(entries: Entry[], round: string): Promise<void> {
     const session = await anySession(entries);
-    for (const table of ["writes", "transfers", "accounts", "counters", "lists"]) {
+    for (const table of roundTables) {
         await session.query(`delete from drills.${table} where round = $1`, [round]);
     }
     await session.query("truncate drills.samples");
