@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { provider, type K3sNodeInputs } from "../../../components/k3s/node.step";
 import { fakeCommands } from "../offline/fake-commands";
 import { temporaryDirectory } from "../offline/release-server";
+import { MachineFiles } from "../machines/machine-files";
 import { TestMachine } from "../machines/ssh-server";
 
 /** A machine of this process without any file of k3s. */
@@ -31,20 +30,18 @@ describe("the update of a node", () => {
 /** Files of this machine in a directory of its own, scripts in place of k3s. */
 describe("the creation of a node", () => {
     const directory = temporaryDirectory();
+    const files = new MachineFiles(() => directory.path());
     const machine = new TestMachine();
     let restore = (): void => undefined;
     before(() => {
-        machine.rewrite = (command) =>
-            command
-                .replace("test -x /usr/local/bin/k3s && ", "")
-                .replaceAll(/ \/(etc|var)\//g, ` ${directory.path()}/$1/`);
+        machine.rewrite = (command) => files.rewrite(command.replace("test -x /usr/local/bin/k3s && ", ""));
         return machine.start();
     });
     after(() => machine.stop());
     beforeEach(() => (machine.commands.length = 0));
     afterEach(() => {
         restore();
-        rmSync(join(directory.path(), "etc"), { recursive: true, force: true });
+        files.clear();
     });
 
     const agent = (): K3sNodeInputs => ({
@@ -52,11 +49,7 @@ describe("the creation of a node", () => {
         ...{ config: "token: ours\n", kubelet: "", unit: "", authorities: {} },
         ...{ peers: [{ ...machine.access(), name: "server-1" }], roster: ["machine-1", "server-1"] },
     });
-    const put = (path: string, content: string): void => {
-        const file = join(directory.path(), path);
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, content);
-    };
+    const put = files.put.bind(files);
     /** A cluster that knows these nodes; `uname` ends the step where the installation would begin. */
     const cluster = (...nodes: string[]): void => {
         const items = nodes.map((name) => ({ metadata: { name }, status: { conditions: [] } }));

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { listeningPorts, provider } from "../../../components/machines/existing/host.step";
 import { temporaryDirectory } from "../offline/release-server";
+import { MachineFiles } from "./machine-files";
 import { TestMachine } from "./ssh-server";
 
 const marker = "/etc/rancher/k3s/config.yaml.d/10-join.yaml";
@@ -13,26 +12,17 @@ const socket = (number: number, port: number, state: string): string =>
 /** A machine of this process whose files are in a directory of its own. */
 describe("an existing host", () => {
     const directory = temporaryDirectory();
+    const files = new MachineFiles(() => directory.path());
     const machine = new TestMachine();
     before(() => {
         machine.rewrite = (command) =>
-            command.startsWith("id -u")
-                ? "printf '0\\n00ff\\nsystemd\\n'"
-                : command.replaceAll(/ \/(etc|var|proc)\//g, ` ${directory.path()}/$1/`);
+            command.startsWith("id -u") ? "printf '0\\n00ff\\nsystemd\\n'" : files.rewrite(command);
         return machine.start();
     });
     after(() => machine.stop());
-    afterEach(() =>
-        ["etc", "var", "proc"].forEach((name) =>
-            rmSync(join(directory.path(), name), { recursive: true, force: true }),
-        ),
-    );
+    afterEach(() => files.clear());
 
-    const put = (path: string, content = ""): void => {
-        const file = join(directory.path(), path);
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, content);
-    };
+    const put = files.put.bind(files);
     const create = () => provider.create({ access: machine.access() });
 
     it("that is vacant is taken, known by its machine-id", async () => {
