@@ -40,6 +40,12 @@ function nodeReasons({ nodes, machines }: Observation): string[] {
     }
     return [
         ...nodes.filter(({ ready }) => !ready).map(({ name }) => `node ${name} is not Ready`),
+        ...nodes
+            .filter(({ cordoned }) => cordoned)
+            .map(
+                ({ name }) =>
+                    `node ${name} is cordoned: what stops there does not start again (kubectl uncordon ${name})`,
+            ),
         ...machines
             .filter(({ name }) => !nodes.some((node) => node.name === name))
             .map(({ name }) => `machine ${name} is no node of the cluster`),
@@ -100,6 +106,7 @@ function settingReasons({ patroni, writes }: Observation): string[] {
     const levels = new Set(writes.flatMap(({ synchronousCommit }) => synchronousCommit ?? []));
     const weak = [...levels].filter((level) => !onTwoDisks.includes(level));
     return [
+        ...(patroni === undefined ? ["Patroni's settings are not known: no instance tells them"] : []),
         ...(patroni?.paused === true ? ["Patroni is paused: nobody is promoted until `patronictl resume`"] : []),
         ...(patroni?.strict === false
             ? ["strict synchronous replication is off: what is acknowledged may be lost, `pulumi up` sets it back"]

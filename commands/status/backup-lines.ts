@@ -27,10 +27,14 @@ export function backupLines(status: BackupStatus, unarchived?: string): string[]
     }
     return [
         `archived   ${archived(status, unarchived)}`,
-        `backed up  ${backedUp(status)}`,
-        `restore-tested  ${restoreTested(status)}`,
+        `backed up  ${lastSeen(status)}${backedUp(status)}`,
+        `restore-tested  ${lastSeen(status)}${restoreTested(status)}`,
     ];
 }
+
+/** A backup that cannot be read now may not be there any more. */
+const lastSeen = ({ reachable }: RunnerStatus): string =>
+    reachable === false ? "not known  the repository cannot be read; when it could: " : "";
 
 function archived(status: RunnerStatus, unarchived?: string): string {
     const { archive, now } = status;

@@ -9,7 +9,9 @@ export type BackupStatus = RunnerStatus | { problem: string; silent: true } | un
 
 export async function probeBackup(state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<BackupStatus> {
     if (state.backup === undefined) {
-        return undefined;
+        return state.outputs.backup === undefined
+            ? undefined
+            : { problem: "its Service is not in the state, `make up` makes it", silent: true };
     }
     const question = await toRunner(state, state.backup, tunnel, timeoutMs).catch((error: unknown) => error as Error);
     if (question instanceof Error) {

@@ -16,12 +16,15 @@ export interface Pod {
 
 interface Node {
     metadata: { name: string; labels?: Record<string, string> };
+    spec: { unschedulable?: boolean };
     status: { conditions?: { type: string; status: string }[]; nodeInfo: { kubeletVersion: string } };
 }
 
 export interface NodeStatus {
     name: string;
     ready: boolean;
+    /** Nothing is started on it: `kubectl cordon`, or a drain that was given up. */
+    cordoned: boolean;
     role: "server" | "agent";
     version: string;
 }
@@ -66,8 +69,9 @@ export class Kubernetes {
 
     async nodes(): Promise<NodeStatus[]> {
         const { items } = await this.get<{ items: Node[] }>("/api/v1/nodes");
-        return items.map(({ metadata, status }) => ({
+        return items.map(({ metadata, spec, status }) => ({
             name: metadata.name,
+            cordoned: spec.unschedulable === true,
             ready: status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
             role: "node-role.kubernetes.io/control-plane" in (metadata.labels ?? {}) ? "server" : "agent",
             version: status.nodeInfo.kubeletVersion,

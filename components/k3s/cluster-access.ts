@@ -58,8 +58,7 @@ export async function evacuate(server: MachineAccess, node: string, mustLeave = 
         }
         const { exitCode, stderr } = await drain(ssh, node, 90, { allowFailure: true });
         if (mustLeave && exitCode !== 0 && (await lives())) {
-            // What was moved off it may come back, and what is bound to its disks can start.
-            await ssh.run(`k3s kubectl uncordon ${node}`, { allowFailure: true });
+            await uncordon(ssh, node);
             throw new Error(
                 `${node} lives and cannot be drained, and protectData is on: its disks may hold what no other has, so ` +
                     "nothing was removed. Bring the missing instance or member back first (make status), or drain it by " +
@@ -80,6 +79,10 @@ export const drain = (
         timeoutSeconds: timeoutSeconds + 10,
         ...options,
     });
+
+/** After a drain that was given up: what was moved off the node may come back, and what is bound to its disks can start. */
+export const uncordon = (ssh: SshConnection, node: string): Promise<RunResult> =>
+    kubectl(ssh, `uncordon ${node}`, { allowFailure: true });
 
 interface Volume {
     metadata: { name: string };

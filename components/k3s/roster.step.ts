@@ -2,7 +2,7 @@ import type { MachineAccess } from "../machines/machine";
 import { withSsh } from "../machines/ssh";
 import { step } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
-import { drain, forgetNode, listNodes, waitForServer, type ClusterNode } from "./cluster-access";
+import { drain, forgetNode, listNodes, uncordon, waitForServer, type ClusterNode } from "./cluster-access";
 
 export interface RosterInputs {
     /** Every machine that belongs to the cluster. */
@@ -54,7 +54,8 @@ export function retirementOrder(nodes: ClusterNode[], members: MachineAccess[]):
 
 async function retire(server: MachineAccess, node: ClusterNode, machine: MachineAccess | undefined): Promise<void> {
     if (node.ready) {
-        await withSsh(server, (ssh) => drain(ssh, node.name, drainSeconds)).catch((error: unknown) => {
+        await withSsh(server, (ssh) => drain(ssh, node.name, drainSeconds)).catch(async (error: unknown) => {
+            await withSsh(server, (ssh) => uncordon(ssh, node.name));
             throw new Error(
                 `it cannot be drained within ${drainSeconds} s, and its disks may hold what no other has; nothing was ` +
                     `removed. Bring the database to redundant first (make status): ${(error as Error).message}`,
@@ -63,9 +64,21 @@ async function retire(server: MachineAccess, node: ClusterNode, machine: Machine
         if (machine) {
             await stop(machine);
         }
+    } else if (machine && (await runsPods(machine))) {
+        throw new Error(
+            "its k3s is silent, but the machine answers and its pods run, the primary may be among them; nothing was removed. " +
+                "Start k3s there so that it can be drained, or switch the machine off, and update again",
+        );
     }
     await forgetNode(server, node.name);
 }
+
+/** Containers outlive a k3s that was stopped or has crashed. A machine that cannot be reached is lost. */
+const runsPods = (machine: MachineAccess): Promise<boolean> =>
+    withSsh(machine, (ssh) => ssh.run("pgrep -f '[c]ontainerd-shim.*/run/k3s/'", { allowFailure: true }), 5).then(
+        ({ exitCode }) => exitCode === 0,
+        () => false,
+    );
 
 /** A kubelet or an etcd member that goes on would register again what is being removed. */
 async function stop(machine: MachineAccess): Promise<void> {

@@ -58,11 +58,18 @@ async function archiveTheRest(ssh: SshConnection, location: ClusterLocation): Pr
     const sql = (statement: string) =>
         kubectl(ssh, `-n ${location.namespace} ${psql}`, { stdin: statement, allowFailure: true });
     // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
-    const { stdout } = await sql(
+    const { stdout, stderr } = await sql(
         "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
             "select pg_walfile_name(pg_switch_wal());",
     );
     const segment = stdout.trim();
+    if (!/^[0-9A-F]{24}$/.test(segment)) {
+        // A database that answers no more is what a restore is for.
+        console.log(
+            `${location.cluster}: the last WAL segment was not ended and stays in the data set aside: ${stderr.trim()}`,
+        );
+        return;
+    }
     await waitFor(`segment ${segment}`, 60, async () => {
         const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");
         return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { MachineAccess } from "../machines/machine";
 import { step } from "../progress";
 import type { StepProvider } from "../step";
@@ -15,21 +16,24 @@ export interface PassphraseCheckInputs {
 }
 
 /**
- * Reads what the repository holds with a passphrase that is new, before the Secrets of a running cluster are overwritten
- * with it: with another one archiving would end, and the old one could be nowhere else. Nothing is asked for one that is
- * known, and a store that does not answer refuses nothing.
+ * Reads what the repository holds with the passphrase, when either is new, before the Secrets of a running cluster are
+ * overwritten with it: with another one archiving would end, and the old one could be nowhere else. Nothing is asked when
+ * both are known, and a store that does not answer refuses nothing.
  */
 export const provider: StepProvider<PassphraseCheckInputs> = {
     async create(inputs) {
         await check(inputs);
         return { id: inputs.stanza, outs: inputs };
     },
-    diff: (_id, olds, news) => Promise.resolve({ changed: olds.passphrase !== news.passphrase, replaces: [] }),
+    diff: (_id, olds, news) => Promise.resolve({ changed: !isDeepStrictEqual(asked(olds), asked(news)), replaces: [] }),
     async update(_id, _olds, news) {
         await check(news);
         return news;
     },
 };
+
+/** Another repository may be encrypted otherwise, under the passphrase of today too. */
+const asked = ({ passphrase, files }: PassphraseCheckInputs): unknown[] => [passphrase, files["pgbackrest.conf"]];
 
 /** `unknown`: the repository does not say. */
 type Answer = { fits: boolean } | { fits?: undefined; unknown: string };

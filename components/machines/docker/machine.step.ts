@@ -146,8 +146,8 @@ async function placeHostKey(machine: DockerMachineInputs): Promise<void> {
 
 /**
  * Volumes whose container is gone: the disks of a lost machine. Its replacement starts with empty ones, as a new
- * VM would, while other machines of the stack hold the data. With no other machine left they may be all there is,
- * so they are not touched.
+ * VM would, while other machines of the stack hold the data. With no other machine left that holds any they may be all
+ * there is, so they are not touched.
  */
 async function removeDisksOfLostMachine(machine: DockerMachineInputs): Promise<void> {
     if (machine.mounts !== undefined) {
@@ -156,23 +156,28 @@ async function removeDisksOfLostMachine(machine: DockerMachineInputs): Promise<v
     const filter = ["--filter", `label=${dockerLabels.machine}=${machine.machine}`];
     const ofStack = ["--filter", `label=${dockerLabels.stack}=${machine.stack}`];
     const left = await docker(["volume", "ls", "--quiet", ...filter, ...ofStack]);
-    if (left === "" || (await isEmpty(machine))) {
+    if (left === "" || (await isEmpty(machine, machine.container))) {
         return;
     }
     const nodes = ["--filter", `label=${dockerLabels.machine}`];
-    const others = await docker(["container", "ls", "--all", "--quiet", ...ofStack, ...nodes]);
-    if (others === "") {
+    const others = await docker(["container", "ls", "--all", "--format", "{{.Names}}", ...ofStack, ...nodes]);
+    const held = others
+        .split("\n")
+        .filter((name) => name !== "")
+        .map((name) => isEmpty(machine, name));
+    if ((await Promise.all(held)).every((empty) => empty)) {
         throw new Error(
             `${machine.machine}: volumes of an earlier cluster exist (${left.split("\n").join(", ")}) and no machine of the ` +
-                "stack is left that could hold the same data; nothing was touched. Remove them with `make down`, or save them first",
+                "stack is left that holds anything; nothing was touched. Remove them with `make down`, or save them first",
         );
     }
     await removeVolumes(machine);
 }
 
-async function isEmpty(machine: DockerMachineInputs): Promise<boolean> {
-    const mount = `${machine.container}-rancher:/disk`;
-    const run = ["run", "--rm", "--network", "none", "--entrypoint", "ls", "-v", mount, machine.image, "-A", "/disk"];
+/** Whether Kubernetes has never stored anything on a machine's disk. */
+async function isEmpty({ image }: DockerMachineInputs, container: string): Promise<boolean> {
+    const mount = `${container}-rancher:/disk`;
+    const run = ["run", "--rm", "--network", "none", "--entrypoint", "ls", "-v", mount, image, "-A", "/disk"];
     return (await docker(run)) === "";
 }
 

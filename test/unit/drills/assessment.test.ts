@@ -10,7 +10,13 @@ const numbers = [1, 2, 3];
 function whole(): Observation {
     return {
         machines: numbers.map((n) => ({ name: `machine-${n}`, address: `a${n}`, state: "running", reachable: true })),
-        nodes: numbers.map((n) => ({ name: `machine-${n}`, ready: true, role: "server", version: "v1" })),
+        nodes: numbers.map((n) => ({
+            name: `machine-${n}`,
+            ready: true,
+            cordoned: false,
+            role: "server",
+            version: "v1",
+        })),
         etcd: {
             quorum: true,
             members: numbers.map((n) => ({
@@ -101,6 +107,8 @@ describe("serving and redundant", () => {
         ["an etcd alarm", (seen) => element(seen.etcd.members, 0).alarms.push("NOSPACE"), /NOSPACE/],
         ["etcd without quorum", (seen) => (seen.etcd.quorum = false), /no quorum/],
         ["a node that is not Ready", (seen) => (element(seen.nodes ?? [], 1).ready = false), /machine-2 is not Ready/],
+        ["a cordoned node", (seen) => (element(seen.nodes ?? [], 1).cordoned = true), /machine-2 is cordoned/],
+        ["settings that nobody tells", (seen) => (seen.patroni = undefined), /settings are not known/],
         ["a machine that is no node", (seen) => seen.nodes?.pop(), /machine-3 is no node/],
         ["an unreachable Kubernetes API", (seen) => (seen.nodes = undefined), /API answers on no server/],
     ];

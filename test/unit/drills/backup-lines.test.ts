@@ -44,6 +44,13 @@ describe("the backup lines of make status", () => {
         );
     });
 
+    it("take no backup for sure that cannot be read now", () => {
+        const text = lines({ reachable: false, problem: "NoSuchBucket" });
+        assert.match(text, /^archived {3}no {2}NoSuchBucket/m);
+        assert.match(text, /^backed up {2}not known .* when it could: yes/m);
+        assert.match(text, /^restore-tested {2}not known .* when it could: yes/m);
+    });
+
     it("name the segments that are missing", () => {
         const gaps = [{ from: "0000000100000000000000A0", to: "0000000100000000000000A2", segments: 3 }];
         const archive = { ...status.archive, gaps } as RunnerStatus["archive"];

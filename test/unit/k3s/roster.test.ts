@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { provider, retirementOrder, type RosterInputs } from "../../../components/k3s/roster.step";
 import type { MachineAccess } from "../../../components/machines/machine";
@@ -52,6 +52,7 @@ esac`;
         restore = fakeCommands(directory.path(), {
             k3s: script,
             systemctl: `echo "systemctl $*" >> ${file("calls")}`,
+            pgrep: `[ -e ${file("pods-run")} ]`,
         });
         writeFileSync(
             file("volumes"),
@@ -117,7 +118,21 @@ esac`;
             async () => provider.update?.("roster", inputs("machine-1", "machine-3"), inputs("machine-1")),
             /machine-3: leaving the cluster[^]*nothing was removed[^]*disruption budget/,
         );
-        assert.equal(changes().length, 1);
+        assert.deepEqual(
+            changes().map((call) => call.split(" ").slice(0, 3).join(" ")),
+            ["kubectl drain machine-3", "kubectl --request-timeout=30s uncordon"],
+        );
+    });
+
+    it("keep everything when their k3s is silent and their pods run: the primary may be among them", async () => {
+        cluster(node("machine-1", true), node("machine-3", false));
+        const update = async () => provider.update?.("roster", inputs("machine-1", "machine-3"), inputs("machine-1"));
+        writeFileSync(file("pods-run"), "");
+        await assert.rejects(update, /machine-3: leaving the cluster[^]*its pods run[^]*nothing was removed/);
+        assert.deepEqual(changes(), []);
+        rmSync(file("pods-run"));
+        await update();
+        assert.match(changes()[0] ?? "", /delete node machine-3/);
     });
 
     it("show as a change until they are retired", async () => {

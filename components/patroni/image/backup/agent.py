@@ -105,6 +105,10 @@ def watch_store() -> None:
         print("agent: the store answers", flush=True)
 
 
+# Whether this instance was the primary when it was last looked at.
+was_primary: list[bool] = [False]
+
+
 def keep_rows() -> None:
     """The primary writes them, a standby reads how far the primary has archived."""
     connection = psycopg2.connect(
@@ -125,9 +129,13 @@ def keep_rows() -> None:
                 cursor.execute("select segment from postgres_ha.archived")
                 write_mark(cursor.fetchone()[0] if has_room() else EVERYTHING)
             elif not standby:
+                if not was_primary[0]:
+                    # What its archiver "did" as a standby, which archives nothing, says nothing of the archive.
+                    cursor.execute("select pg_stat_reset_shared('archiver')")
                 if not known:
                     cursor.execute(ROWS)
                 cursor.execute(ADVANCE)
+            was_primary[0] = not standby
     finally:
         connection.close()
 

@@ -123,13 +123,13 @@ def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None
 
 def begin_with(options: list[str], described: dict, config: str, stanza: str | None) -> list[str]:
     """
-    pgBackRest begins with the newest backup, whatever line of timelines it is on; with a target in time or in the WAL it
-    looks for one that fits.
+    pgBackRest begins with the newest backup, whatever line of timelines it is on and whether or not its pages are damaged;
+    with a target in time or in the WAL it looks for one that fits.
     """
     if any(each.startswith(("--set=", "--type=time", "--type=lsn")) for each in options):
         return []
     given = [int(each.partition("=")[2]) for each in options if each.startswith("--target-timeline=")]
-    fitting = wal_archive.on_line(described, *(given or [None]), config, stanza)
+    fitting = contents.undamaged(wal_archive.on_line(described, *(given or [None]), config, stanza))
     return [f"--set={fitting[-1]['label']}"] if fitting and fitting[-1] != described["backup"][-1] else []
 
 

@@ -24,6 +24,11 @@ class Contents:
         return "description-only" if self.has_stanza else "empty"
 
 
+def undamaged(backups: list[dict]) -> list[dict]:
+    """Those without damaged pages; where there is no other, a damaged one is better than nothing."""
+    return [each for each in backups if not each.get("error")] or backups
+
+
 def look(config: str = pgbackrest.OWN, stanza: str | None = None) -> Contents:
     """Lists before it reads: a missing bucket and a missing file give the same answer to a read."""
     name = stanza or pgbackrest.STANZA
@@ -31,7 +36,7 @@ def look(config: str = pgbackrest.OWN, stanza: str | None = None) -> Contents:
     archive = pgbackrest.names(f"archive/{name}", config)
     generations = [int(text) for text in pgbackrest.names(f"restore/{name}", config) if text.isdigit()]
     described = pgbackrest.info(config, name)
-    backups = [each for each in described.get("backup", []) if not each.get("error")] or described.get("backup", [])
+    backups = undamaged(described.get("backup", []))
     folders = [entry for entry in backup if entry[:8].isdigit()]
     if folders and not backups and described["status"]["code"] not in (0, 2):
         raise pgbackrest.PgBackRestError("info", described["status"].get("message", "the stanza cannot be read"))

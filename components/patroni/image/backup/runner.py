@@ -239,9 +239,18 @@ def refuse_other_database(info: dict, seen: dict | None) -> None:
 
 
 def take_backup(kind: str, failures: int) -> None:
-    """After a failure from the primary: a standby that cannot follow would make every attempt fail."""
+    """
+    After a failure from the primary: a standby that cannot follow would make every attempt fail. For a backup with damaged
+    pages, which pgBackRest takes for a success, no earlier one is given up.
+    """
     source = ["--backup-standby=n"] if failures % 2 == 1 else []
-    pgbackrest.stream("backup", f"--type={kind}", *source, config=pgbackrest.RUNNER)
+    pgbackrest.stream("backup", f"--type={kind}", "--no-expire-auto", *source, config=pgbackrest.RUNNER)
+    made = pgbackrest.info()["backup"][-1]
+    if made.get("error"):
+        raise pgbackrest.PgBackRestError(
+            "backup", f"damaged pages were read for {made['label']}: see PostgreSQL's log; nothing was expired"
+        )
+    pgbackrest.stream("expire", config=pgbackrest.RUNNER)
 
 
 def newest_segment(identifier: str, known: str | None, timeline: int | None) -> tuple[str | None, float | None]:

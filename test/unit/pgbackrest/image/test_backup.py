@@ -376,8 +376,10 @@ class StandbysMark(unittest.TestCase):
 
     SEGMENT = "000000020000000000000005"
 
-    def keep(self, standby: bool, known: bool, free: int) -> tuple[str | None, list[str]]:
-        """The mark, and what the database was asked."""
+    FORGET = "select pg_stat_reset_shared('archiver')"
+
+    def keep(self, standby: bool, known: bool, free: int, before: bool = True) -> tuple[str | None, list[str]]:
+        """The mark, and what the database was asked. `before`: it was the primary when it was last looked at."""
         with tempfile.TemporaryDirectory() as folder:
             cursor = mock.MagicMock()
             cursor.fetchone.side_effect = [(standby, known), (self.SEGMENT,)]
@@ -387,6 +389,7 @@ class StandbysMark(unittest.TestCase):
             path = f"{folder}/archived"
             with (
                 mock.patch.object(agent, "ARCHIVED", path),
+                mock.patch.object(agent, "was_primary", [before]),
                 mock.patch.object(agent.psycopg2, "connect", return_value=connection, create=True),
                 mock.patch.object(agent.os, "statvfs", return_value=volume),
             ):
@@ -409,6 +412,9 @@ class StandbysMark(unittest.TestCase):
 
     def test_is_advanced_by_the_primary(self):
         self.assertEqual(self.keep(standby=False, known=True, free=50), (None, [agent.ADVANCE]))
+
+    def test_is_not_advanced_by_what_was_thrown_away_before_the_promotion(self):
+        self.assertEqual(self.keep(standby=False, known=True, free=50, before=False), (None, [self.FORGET, agent.ADVANCE]))
 
     def test_begins_in_a_new_database(self):
         self.assertEqual(self.keep(standby=False, known=False, free=50), (None, [agent.ROWS, agent.ADVANCE]))
@@ -590,6 +596,34 @@ class Requests(unittest.TestCase):
         self.assertTrue(self.runner.is_due(other))
         self.runner.not_before = 0
         self.assertTrue(self.runner.is_due(failed))
+
+
+class DamagedPages(unittest.TestCase):
+    """pgBackRest ends well after a backup whose pages failed their checksums."""
+
+    def take(self, error: bool) -> list[str]:
+        info = {"backup": [{"label": "A"}, {"label": "B", "error": error}]}
+        with (
+            mock.patch.object(pgbackrest, "stream") as stream,
+            mock.patch.object(pgbackrest, "info", return_value=info),
+        ):
+            try:
+                runner.take_backup("full", 0)
+            except pgbackrest.PgBackRestError as failure:
+                self.assertIn("damaged pages were read for B", str(failure))
+                self.assertTrue(error)
+            return [call.args[0] for call in stream.call_args_list]
+
+    def test_are_no_reason_to_give_up_an_earlier_backup(self):
+        self.assertEqual(self.take(error=True), ["backup"])
+
+    def test_are_not_in_the_way_of_expire_where_there_are_none(self):
+        self.assertEqual(self.take(error=False), ["backup", "expire"])
+
+    def test_are_not_restored_while_there_is_a_backup_without(self):
+        good, bad = {"label": "A"}, {"label": "B", "error": True}
+        self.assertEqual(contents.undamaged([good, bad]), [good])
+        self.assertEqual(contents.undamaged([bad]), [bad])
 
 
 class OtherDatabase(unittest.TestCase):
