@@ -85,23 +85,42 @@ async function containerId(container: string): Promise<string | undefined> {
     return id === "" ? undefined : id;
 }
 
-/** The container of an interrupted run, when it is this machine's and made from the same image and address. */
+/**
+ * The container of an interrupted run, when it is this machine's and made from the same image, address and login key.
+ * Another checkout's stack of this name has keys of its own: its machines are refused before anything of them changes.
+ */
 async function findOwn(machine: DockerMachineInputs): Promise<string | undefined> {
     const id = await containerId(machine.container);
     if (id === undefined) {
         return undefined;
     }
-    const format = `{{index .Config.Labels "${dockerLabels.stack}"}}|{{.Config.Image}}|{{range .NetworkSettings.Networks}}{{.IPAMConfig.IPv4Address}}{{end}}`;
-    const found = await docker(["container", "inspect", "--format", format, machine.container]);
-    if (found !== `${machine.stack}|${machine.image}|${machine.address}`) {
+    // The image comes first: a first line without text would be trimmed away.
+    const format = [
+        "{{.Config.Image}}",
+        `{{index .Config.Labels "${dockerLabels.stack}"}}`,
+        "{{range .NetworkSettings.Networks}}{{.IPAMConfig.IPv4Address}}{{end}}",
+        "{{range .Config.Env}}{{println .}}{{end}}",
+    ];
+    const inspect = ["container", "inspect", "--format", format.join("{{println}}"), machine.container];
+    const [image, stack, address, ...environment] = (await docker(inspect)).split("\n");
+    const problems = [
+        ...(stack === machine.stack ? [] : [`is labelled as stack "${stack}"`]),
+        ...(image === machine.image ? [] : [`has image ${image}`]),
+        ...(address === machine.address ? [] : [`has address ${address}`]),
+        ...(environment.includes(loginKey(machine)) ? [] : ["lets another SSH key in"]),
+    ];
+    if (problems.length > 0) {
         throw new Error(
-            `${machine.machine}: a container ${machine.container} exists that this stack did not make this way (${found}); ` +
-                `look at it, then remove it with \`docker rm -f -v ${machine.container}\` or the whole stack with \`make down\``,
+            `${machine.machine}: a container ${machine.container} exists that this stack did not make: it ${problems.join(", ")}. ` +
+                "Nothing of it was changed. When it belongs to a stack of another checkout, take that one down there; " +
+                `else remove it with \`docker rm -f -v ${machine.container}\`, or all machines of this name with \`make down\``,
         );
     }
     await placeHostKey(machine);
     return id;
 }
+
+const loginKey = (machine: DockerMachineInputs): string => `SSH_AUTHORIZED_KEY=${machine.authorizedKey}`;
 
 async function createContainer(machine: DockerMachineInputs): Promise<string> {
     await removeDisksOfLostMachine(machine);
@@ -121,7 +140,7 @@ async function createContainer(machine: DockerMachineInputs): Promise<string> {
         ...["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"],
         ...["--security-opt", "systempaths=unconfined", "--device", "/dev/kmsg", "--device-cgroup-rule", "a *:* rwm"],
         ...["--tmpfs", "/run:exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"],
-        ...["--env", "container=docker", "--env", `SSH_AUTHORIZED_KEY=${machine.authorizedKey}`],
+        ...["--env", "container=docker", "--env", loginKey(machine)],
         ...[...mounts, machine.image],
     ]);
     await placeHostKey(machine);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { provider, type DockerMachineOutputs } from "../../../components/machines/docker/machine.step";
 import { fakeCommands } from "../offline/fake-commands";
 import { temporaryDirectory } from "../offline/release-server";
@@ -32,5 +34,36 @@ describe("a machine that is a container", () => {
         engine('echo "Cannot connect to the Docker daemon" >&2; exit 1');
         await assert.rejects(diff(), /Cannot connect to the Docker daemon/);
         await assert.rejects(read(), /Cannot connect to the Docker daemon/);
+    });
+
+    it("refuses a container that another stack made, before it changes anything of it", async () => {
+        const wanted = {
+            ...machine,
+            stack: "dev",
+            image: "machine:1",
+            address: "10.0.0.2",
+            authorizedKey: "ssh-ed25519 ours",
+        };
+        const cases: [string[], RegExp][] = [
+            [
+                ["machine:1", "dev", "10.0.0.2", "SSH_AUTHORIZED_KEY=ssh-ed25519 theirs"],
+                /: it lets another SSH key in\./,
+            ],
+            [
+                ["machine:0", "dev", "10.0.0.3", "SSH_AUTHORIZED_KEY=ssh-ed25519 ours"],
+                /image machine:0, .* 10\.0\.0\.3\./,
+            ],
+            [["machine:1", "", "10.0.0.2", "SSH_AUTHORIZED_KEY=ssh-ed25519 ours"], /labelled as stack ""\./],
+        ];
+        for (const [lines, problem] of cases) {
+            const inspected = lines.map((line) => `echo "${line}"`).join("; ");
+            const changes = join(directory.path(), "changes");
+            engine(
+                `case "$*" in *" ls "*) echo one ;; *" inspect "*) ${inspected} ;; *) echo "$*" >>${changes} ;; esac`,
+            );
+            await assert.rejects(provider.create(wanted), problem);
+            assert.equal(existsSync(changes), false);
+            restore();
+        }
     });
 });
