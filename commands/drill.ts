@@ -9,18 +9,23 @@
  *     --fault NAME    a fault by its name, several times for several; without it the core set
  *     --all           the whole catalogue
  *     --rounds N      of each fault; 1 without it
+ *     --minutes N     no round begins after so many
  *     --writers N     clients that write, 20 without it
- *     --name NAME     of the run; reports/drills/NAME.json and .html are written. The time without it
+ *     --name NAME     of the run; reports/drills/NAME.json and .html are written. The time without it. A run of this
+ *                     name that is there, or in docs/runs, is gone on with: its rounds count
  */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { checkout } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { Cluster } from "../drills/cluster";
 import { catalogue, core } from "../drills/faults/catalogue";
 import type { Fault } from "../drills/faults/fault";
 import { renderPage } from "../drills/report/page";
+import { earlierRun, publishedFile } from "../drills/report/published-run";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { drill, type DrillRun } from "../drills/run";
 import { main } from "./main";
@@ -35,6 +40,7 @@ const { values: options } = parseArgs({
         all: { type: "boolean", default: false },
         fault: { type: "string", multiple: true },
         rounds: { type: "string", default: "1" },
+        minutes: { type: "string" },
         writers: { type: "string", default: "20" },
         name: { type: "string" },
     },
@@ -53,7 +59,7 @@ function chosenFaults(): Fault[] {
     });
 }
 
-function positive(name: "rounds" | "writers"): number {
+function positive(name: "rounds" | "writers" | "minutes"): number {
     const value = Number(options[name]);
     if (!Number.isInteger(value) || value < 1) {
         throw new ToolchainError(`--${name}: ${options[name]} is no number of at least 1.`, "Give a whole number.");
@@ -81,19 +87,35 @@ async function run(): Promise<number> {
     mkdirSync(folder, { recursive: true });
     const file = join(folder, `${name}.json`);
     const page = join(folder, `${name}.html`);
+    const continues = earlierRun(file, publishedFile(checkout, name));
+    if (continues !== undefined) say(`Run ${name} has ${continues.rounds.length} rounds; going on with it.`);
+    const deadline = options.minutes === undefined ? undefined : Date.now() + positive("minutes") * 60_000;
     const cluster = await Cluster.open();
     try {
         const save = (seen: DrillRun) => {
             writeFileSync(file, JSON.stringify(seen, undefined, 1));
             writeFileSync(page, renderPage(seen));
         };
-        const done = await drill(cluster, { name, faults, rounds, writers, evidence: join(folder, name), save });
+        const evidence = join(folder, name);
+        const settings = { name, faults, rounds, writers, continues, deadline, revision: revision(), evidence, save };
+        const done = await drill(cluster, settings);
         printSummaries(done);
         say(`every round: ${file}\nreport: ${page}`);
         return { green: 0, red: 1, "not judged": 3 }[done.verdict];
     } finally {
         cluster.close();
     }
+}
+
+/** Of this checkout; a plus tells of changes that are in no commit. */
+function revision(): string {
+    const git = (...args: string[]) => spawnSync("git", args, { cwd: checkout, encoding: "utf8" });
+    const { status, stdout } = git("rev-parse", "--short", "HEAD");
+    // Settings and documents are not the program; Pulumi itself writes to the settings of a stack that is up.
+    const program = [":!Pulumi.*.yaml", ":!docs", ":!*.md"];
+    return status === 0
+        ? stdout.trim() + (git("diff", "--quiet", "HEAD", "--", ".", ...program).status === 0 ? "" : "+")
+        : "unknown";
 }
 
 function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): void {

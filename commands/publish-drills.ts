@@ -3,9 +3,9 @@
  * keeps its numbers in docs/runs/NAME.json.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { format, resolveConfig } from "prettier";
-import { publish } from "../drills/report/published-run";
+import { publish, publishedFile } from "../drills/report/published-run";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { fullTable, headlineTable, replaceBetween } from "../drills/report/tables";
 import type { DrillRun } from "../drills/run";
@@ -24,7 +24,7 @@ async function publishDrills(): Promise<number> {
     }
     const run = publish(JSON.parse(readFileSync(file, "utf8")) as DrillRun);
     mkdirSync(join(checkout, "docs", "runs"), { recursive: true });
-    await write(join("docs", "runs", `${name}.json`), JSON.stringify(run));
+    await write(relative(checkout, publishedFile(checkout, name)), JSON.stringify(run));
     for (const [path, table] of [
         ["README.md", headlineTable(run)],
         [join("docs", "measurements.md"), fullTable(run)],

@@ -39,7 +39,8 @@ export interface RoundResult extends Verdict {
     ownDelaySeconds: number;
     /** Why it does not heal without a person; undefined when it did. */
     stuck?: string;
-    timeline: RecordedTimeline;
+    /** Undefined in a run that was published: it keeps every number, and no pictures. */
+    timeline?: RecordedTimeline;
 }
 
 export interface RoundOptions {

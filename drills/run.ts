@@ -1,9 +1,10 @@
 import { cpus, totalmem } from "node:os";
-import { explain } from "../offline/errors";
+import { explain, ToolchainError } from "../offline/errors";
 import { duration, say, step } from "../offline/progress";
 import type { EffectiveTimers } from "./bars";
 import type { Cluster } from "./cluster";
 import { keepEvidence } from "./evidence";
+import { catalogue } from "./faults/catalogue";
 import type { Fault } from "./faults/fault";
 import { brokenPromises, summarise, type FaultSummary } from "./judgement";
 import { LeftBehind, runRound, type RoundResult } from "./round";
@@ -16,6 +17,8 @@ export interface DrillRun {
     host: { cores: number; memoryGiB: number };
     writers: number;
     timers: EffectiveTimers;
+    /** Of the program that was running, in the order in which rounds were added; a run may be made in several sittings. */
+    revisions: string[];
     skipped: { fault: string; imitates: string; reason: string }[];
     rounds: RoundResult[];
     /** Rounds that could not be brought to an end. */
@@ -27,46 +30,44 @@ export interface DrillRun {
 export interface RunOptions {
     name: string;
     faults: Fault[];
+    /** Of each fault, those of `continues` included. */
     rounds: number;
     writers: number;
+    /** The same run as an earlier sitting left it. */
+    continues?: DrillRun;
+    /** No round begins after it, in ms since 1970. */
+    deadline?: number;
+    /** Of the program, for the report. */
+    revision: string;
     /** Folder for the logs of rounds that went wrong. */
     evidence: string;
     /** After each round; a run of hours must not be lost with its last one. */
     save: (run: DrillRun) => void;
 }
 
+/**
+ * One round of every fault, then the next of every fault: a run that is broken off has as many of each. It goes on where
+ * `continues` ended.
+ */
 export async function drill(cluster: Cluster, options: RunOptions): Promise<DrillRun> {
-    const { name, faults, rounds, writers, save } = options;
-    const run: DrillRun = {
-        name,
-        stack: cluster.state.stack,
-        begun: new Date().toISOString(),
-        host: { cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30) },
-        writers,
-        timers: await cluster.timers(),
-        skipped: [],
-        rounds: [],
-        crashed: [],
-        summaries: [],
-        verdict: "not judged",
-    };
-    for (const [index, fault] of faults.entries()) {
-        const reason = await fault.obstacle?.(cluster);
-        if (reason !== undefined) {
-            run.skipped.push({ fault: fault.name, imitates: fault.imitates, reason });
-            say(`- ${fault.name}: skipped, ${reason}`);
-            save(run);
-            continue;
-        }
-        for (let round = 1; round <= rounds; round += 1) {
-            const goesOn = await oneRound(
-                cluster,
-                fault,
-                run,
-                options,
-                `[${index + 1}/${faults.length}] ${fault.name} ${round}/${rounds}`,
-            );
-            conclude(run, faults);
+    const { faults, rounds, deadline = Infinity, save } = options;
+    const run = await begin(cluster, options);
+    const possible = new Map<string, boolean>();
+    for (let round = 1; round <= rounds; round += 1) {
+        for (const [index, fault] of faults.entries()) {
+            if (roundsOf(run, fault).length >= round) continue;
+            if (!possible.has(fault.name)) {
+                possible.set(fault.name, await isPossible(cluster, fault, run));
+                save(run);
+            }
+            if (!possible.get(fault.name)) continue;
+            if (Date.now() > deadline) {
+                say("The time that was given is over; the same command again goes on with the run.");
+                return run;
+            }
+            const title = `[${round}/${rounds}] ${fault.name} (${index + 1}/${faults.length})`;
+            const goesOn = await oneRound(cluster, fault, run, options, title);
+            conclude(run);
             save(run);
             if (!goesOn) {
                 say("The stack is not whole: the run ends here. `make status` says what is missing.");
@@ -75,6 +76,60 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
         }
     }
     return run;
+}
+
+const roundsOf = (run: DrillRun, fault: Fault): RoundResult[] =>
+    run.rounds.filter(({ fault: name }) => name === fault.name);
+
+async function begin(cluster: Cluster, { name, writers, continues, revision }: RunOptions): Promise<DrillRun> {
+    const run: DrillRun = {
+        name,
+        stack: cluster.state.stack,
+        begun: new Date().toISOString(),
+        host: { cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30) },
+        writers,
+        timers: await cluster.timers(),
+        revisions: [revision],
+        skipped: [],
+        rounds: [],
+        crashed: [],
+        summaries: [],
+        verdict: "not judged",
+    };
+    if (continues === undefined) return run;
+    assertSameConditions(continues, run);
+    const revisions = [...new Set([...continues.revisions, revision])];
+    const goesOn = { ...continues, stack: run.stack, revisions };
+    conclude(goesOn);
+    return goesOn;
+}
+
+/** Rounds under other conditions say something else: they do not belong into the same distribution. */
+export function assertSameConditions(earlier: DrillRun, now: DrillRun): void {
+    const conditions = ({ writers, timers, host }: DrillRun): Record<string, string> => ({
+        writers: String(writers),
+        ttl: `${timers.ttl} s`,
+        wal_sender_timeout: `${timers.walSenderTimeout} s`,
+        "the host": `${host.cores} cores and ${host.memoryGiB} GiB`,
+    });
+    const [then, today] = [conditions(earlier), conditions(now)];
+    const others = Object.keys(then).filter((key) => then[key] !== today[key]);
+    if (others.length > 0) {
+        throw new ToolchainError(
+            `--name: run ${earlier.name} was made under other conditions: ` +
+                others.map((key) => `${key} ${then[key]}, now ${today[key]}`).join("; "),
+            "Give the same, or the run another name.",
+        );
+    }
+}
+
+async function isPossible(cluster: Cluster, fault: Fault, run: DrillRun): Promise<boolean> {
+    const reason = await fault.obstacle?.(cluster);
+    run.skipped = run.skipped.filter((skipped) => skipped.fault !== fault.name);
+    if (reason === undefined) return true;
+    run.skipped.push({ fault: fault.name, imitates: fault.imitates, reason });
+    say(`- ${fault.name}: skipped, ${reason}`);
+    return false;
 }
 
 /** False when the stack did not come back, so that nothing can follow. */
@@ -117,8 +172,8 @@ const describe = (result: RoundResult): string =>
     (result.ownDelaySeconds > 0.1 ? `; the drill waited ${result.ownDelaySeconds.toFixed(2)} s for a processor` : "") +
     (result.stolenShare > 0.05 ? `; the host was denied ${(100 * result.stolenShare).toFixed(0)} % of its CPU` : "");
 
-export function conclude(run: DrillRun, faults: Fault[]): void {
-    run.summaries = faults.flatMap((fault) => {
+export function conclude(run: DrillRun): void {
+    run.summaries = catalogue.flatMap((fault) => {
         const results = run.rounds.filter((result) => result.fault === fault.name);
         return results.length > 0 ? [summarise(fault, results, run.timers)] : [];
     });

@@ -35,8 +35,9 @@ export function renderPage(run: DrillRun): string {
     return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body.join("\n")}\n</body></html>\n`;
 }
 
-const facts = ({ stack, begun, host, writers, timers, rounds }: DrillRun): string =>
-    `stack ${stack}, begun ${begun.slice(0, 16).replace("T", " ")} UTC, ${rounds.length} rounds under ${writers} writers; ` +
+const facts = ({ stack, begun, host, writers, timers, rounds, revisions }: DrillRun): string =>
+    `stack ${stack}, begun ${begun.slice(0, 16).replace("T", " ")} UTC, ${rounds.length} rounds under ${writers} writers, ` +
+    `revision ${revisions.join(", ")}; ` +
     `host of ${host.cores} cores and ${host.memoryGiB} GiB; ttl ${timers.ttl} s, wal_sender_timeout ${timers.walSenderTimeout} s`;
 
 const summaryTable = (summaries: FaultSummary[]): string =>
@@ -94,9 +95,14 @@ function faultSection(summary: FaultSummary, run: DrillRun): string {
 }
 
 const roundSection = (round: RoundResult, index: number): string =>
-    element("div", element("p", escapeHtml(`Round ${index + 1}: ${describe(round)}`)) + timelineSvg(round.timeline), {
+    element("div", element("p", escapeHtml(`Round ${index + 1}: ${describe(round)}`)) + picture(round), {
         class: "round",
     });
+
+const picture = ({ timeline }: RoundResult): string =>
+    timeline === undefined
+        ? element("p", "Of an earlier sitting; no picture is kept.", { class: "quiet" })
+        : timelineSvg(timeline);
 
 const describe = (round: RoundResult): string =>
     `${round.target}. Outage ${seconds(round.outageSeconds)} s, worst client ${seconds(round.worstClientSeconds)} s, ` +

@@ -42,9 +42,19 @@ export function fullTable(run: PublishedRun): string {
     return [markdownTable(head, rows), about(run), ...notes(run)].join("\n\n");
 }
 
-const about = ({ name, begun, host, writers, timers, verdict }: PublishedRun): string =>
-    `Run \`${name}\` of ${begun.slice(0, 10)}, verdict ${verdict}: ${writers} writers, host of ${host.cores} cores and ` +
-    `${host.memoryGiB} GiB, ttl ${timers.ttl} s. Made by \`make publish-drills RUN=${name}\`; do not edit.`;
+const about = (run: PublishedRun): string =>
+    `Run \`${run.name}\` of ${days(run)}, verdict ${run.verdict}: ${run.writers} writers, host of ${run.host.cores} cores and ` +
+    `${run.host.memoryGiB} GiB, ttl ${run.timers.ttl} s${madeAt(run)}. Made by \`make publish-drills RUN=${run.name}\`; do not edit.`;
+
+/** The first day and, of a run in several sittings, the last. */
+function days({ begun, rounds = [] }: PublishedRun): string {
+    const all = [begun, ...rounds.map((round) => round.begun)].map((moment) => moment.slice(0, 10)).sort();
+    const [first, last] = [all[0], all.at(-1)];
+    return first === last ? `${first}` : `${first} to ${last}`;
+}
+
+const madeAt = ({ revisions }: PublishedRun): string =>
+    revisions === undefined ? "" : `, revision ${revisions.join(", ")}`;
 
 const list = (title: string, items: string[]): string[] =>
     items.length === 0 ? [] : [`${title}\n\n${items.map((item) => `- ${item}`).join("\n")}`];

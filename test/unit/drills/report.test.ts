@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { format } from "prettier";
 import { postmasterKill } from "../../../drills/faults/postmaster-kill";
 import { renderPage } from "../../../drills/report/page";
-import type { PublishedRun } from "../../../drills/report/published-run";
+import { earlierRun, publish, type PublishedRun } from "../../../drills/report/published-run";
 import { fullTable, headlineTable, replaceBetween } from "../../../drills/report/tables";
-import { conclude, type DrillRun } from "../../../drills/run";
+import { assertSameConditions, conclude, type DrillRun } from "../../../drills/run";
 import { checkout } from "../../../offline/checkout";
+import { temporaryDirectory } from "../offline/release-server";
 import { recordedRound } from "./recorded-round";
 
 const run = (): DrillRun => {
@@ -15,15 +16,18 @@ const run = (): DrillRun => {
         ...{ name: "a <run>", stack: "dev", begun: "2026-01-01T00:00:00.000Z", writers: 20 },
         host: { cores: 2, memoryGiB: 24 },
         timers: { ttl: 20, walSenderTimeout: 5 },
+        revisions: ["abc1234"],
         skipped: [{ fault: "clock-jump-back", imitates: "a clock", reason: "no clock of its own" }],
         rounds: [recordedRound({ fault: postmasterKill.name }), recordedRound({ fault: postmasterKill.name })],
         ...{ crashed: [], summaries: [], verdict: "red" },
     };
-    conclude(made, [postmasterKill]);
+    conclude(made);
     return made;
 };
 
 describe("report of a run", () => {
+    const directory = temporaryDirectory();
+
     it("is one page that loads nothing, with a picture of every round and every skipped fault", () => {
         const page = renderPage(run());
         assert.equal(page.match(/<svg /g)?.length, 2);
@@ -39,6 +43,51 @@ describe("report of a run", () => {
         const path = /class="area" d="([^"]*)"/.exec(renderPage(made))?.[1] ?? "";
         const base = /^M[\d.]+ ([\d.]+)/.exec(path)?.[1];
         assert.ok([...path.matchAll(/L[\d.]+ ([\d.]+)/g)].slice(0, -1).some(([, y]) => y === base));
+    });
+
+    it("keeps every number of every round when it is published, and can be gone on with from that", () => {
+        const made = run();
+        const folder = directory.path();
+        const published = join(folder, "published.json");
+        writeFileSync(published, JSON.stringify(publish(made)));
+        const again = earlierRun(join(folder, "none.json"), published);
+        assert.ok(again !== undefined);
+        assert.deepEqual(
+            again.rounds,
+            made.rounds.map(({ timeline: _timeline, ...numbers }) => numbers),
+        );
+        conclude(again);
+        assert.deepEqual(again.summaries, made.summaries);
+        assert.equal(renderPage(again).match(/no picture is kept/g)?.length, 2);
+        // What was recorded here comes first: it has the pictures.
+        const here = join(folder, "here.json");
+        writeFileSync(here, JSON.stringify(made));
+        assert.deepEqual(earlierRun(here, published), made);
+        assert.equal(earlierRun(join(folder, "none.json"), join(folder, "none.json")), undefined);
+    });
+
+    it("is not gone on with when its rounds were not kept", () => {
+        const published = join(directory.path(), "old.json");
+        const { rounds: _rounds, ...old } = publish(run());
+        writeFileSync(published, JSON.stringify(old));
+        assert.throws(() => earlierRun("/nowhere", published), /published without its rounds/);
+    });
+
+    it("takes no rounds under other conditions, and names each", () => {
+        const made = run();
+        assertSameConditions(made, { ...run(), stack: "other", begun: "2026-02-02T00:00:00.000Z" });
+        const other = { ...run(), writers: 10, timers: { ttl: 9, walSenderTimeout: 5 } };
+        assert.throws(() => assertSameConditions(made, other), /writers 20, now 10; ttl 20 s, now 9 s$/m);
+    });
+
+    it("names the days and the revisions of a run in several sittings", () => {
+        const published = publish(run());
+        assert.match(headlineTable(published), /of 2026-01-01, verdict green: .*, revision abc1234\./);
+        published.rounds?.push({ ...recordedRound(), begun: "2026-01-03T08:00:00.000Z" });
+        published.revisions?.push("def5678");
+        assert.match(headlineTable(published), /of 2026-01-01 to 2026-01-03, .*, revision abc1234, def5678\./);
+        const { rounds: _rounds, revisions: _revisions, ...old } = published;
+        assert.match(headlineTable(old), /of 2026-01-01, .* ttl 20 s\. Made/);
     });
 
     it("replaces only what stands between its marks, and refuses a text without them", () => {
