@@ -11,7 +11,7 @@ export interface KubernetesArgs {
     podCidr?: string;
     /** Addresses of Services. A change makes the cluster anew. @default 10.43.0.0/16 */
     serviceCidr?: string;
-    /** Interface of the private network, when it is not the one with the default route. */
+    /** Interface of the private network, when it is not the one that has `privateAddress`. */
     interface?: string;
     /** Address of the API server to deploy through. @default the first server */
     apiAddress?: string;

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
+import { docker } from "../docker-cli";
+import { machineArchitecture } from "../machines/architecture";
 import type { MachineAccess } from "../machines/machine";
-import { withSsh, type SshConnection } from "../machines/ssh";
+import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
 import { step } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { ensureBuilt } from "./build";
@@ -49,6 +51,22 @@ async function missingImages(ssh: SshConnection, images: Image[]): Promise<Image
     return images.filter(({ reference }) => !present.has(reference));
 }
 
+/** Images are of the engine that builds them. On another processor every pod would only say "exec format error". */
+async function refuseOtherArchitecture(ssh: SshConnection, images: Image[]): Promise<void> {
+    const machine = await machineArchitecture(ssh);
+    for (const { reference } of images) {
+        const built = await docker(["image", "inspect", "--format", "{{.Architecture}}", reference]);
+        if (built !== machine) {
+            throw new RemoteError(
+                ssh.machine,
+                "images",
+                `${reference} was built for ${built} by this host's Docker engine, and the machine is ${machine}. ` +
+                    "Run the update where the engine is of the machines' architecture, or let DOCKER_HOST name such an engine",
+            );
+        }
+    }
+}
+
 async function importMissing(ssh: SshConnection, { node, images }: NodeImagesInputs): Promise<void> {
     const missing = await missingImages(ssh, images);
     if (missing.length === 0) {
@@ -57,6 +75,7 @@ async function importMissing(ssh: SshConnection, { node, images }: NodeImagesInp
     for (const image of missing) {
         await ensureBuilt(image);
     }
+    await refuseOtherArchitecture(ssh, missing);
     const references = missing.map(({ reference }) => reference);
     await step(node, `importing ${missing.length} images`, async () => {
         const save = spawn("docker", ["save", ...references], { stdio: ["ignore", "pipe", "pipe"] });

@@ -10,7 +10,7 @@ export interface K3sConfigInput {
     token: string;
     podCidr: string;
     serviceCidr: string;
-    /** Interface of the private network, when it is not the one with the default route. */
+    /** Interface of the private network, when it is not the one that has `privateAddress`. */
     interface?: string;
 }
 
@@ -23,7 +23,7 @@ export function renderK3sConfig(input: K3sConfigInput): string {
         token: input.token,
         "node-name": input.name,
         "node-ip": input.privateAddress,
-        ...(input.address === input.privateAddress ? {} : { "node-external-ip": input.address }),
+        // No node-external-ip: k3s would advertise it as the API's address, and nothing here asks a node for it.
         ...(input.interface === undefined ? {} : { "flannel-iface": input.interface }),
     };
     const server = {

@@ -90,8 +90,19 @@ export async function takeOff(
     const script = `
         systemctl disable --now ${unitName(node)} || true
         # The bracket keeps the pattern from matching this very shell.
-        pids=$(pgrep -f '${data}/data/.*/[c]ontainerd-shim' || true)
-        [ -z "$pids" ] || kill -9 $pids
+        shims=$(pgrep -f '${data}/data/.*/[c]ontainerd-shim' || true)
+        # A container outlives its shim: a PostgreSQL would go on in a data directory that another instance begins with.
+        containers=$(for shim in $shims; do pgrep -P $shim || true; done)
+        [ -z "$containers$shims" ] || kill -9 $containers $shims 2>/dev/null || true
+        for pid in $containers; do
+            for try in $(seq 100); do [ -d /proc/$pid ] || break; sleep 0.1; done
+            [ ! -d /proc/$pid ] || { echo "process $pid of a container does not end" >&2; exit 1; }
+        done
+        # What k3s has set for Services and pods; other rules stay as they are. A host may have no tool for it but k3s' own.
+        for folder in ${data}/data/*/bin; do PATH=$PATH:$folder:$folder/aux; done
+        for tool in iptables ip6tables; do
+            ! command -v $tool-save >/dev/null || $tool-save | grep -iv 'KUBE-\\|CNI-\\|flannel' | $tool-restore || true
+        done
         grep -o ' /\\(run/k3s\\|var/lib/kubelet\\|var/lib/rancher/k3s/agent\\)/[^ ]*' /proc/self/mounts | sort -r | xargs -r umount -l
         # What is still mounted would be emptied with the folder it is mounted on.
         ! grep -q ' /var/lib/kubelet/' /proc/self/mounts || { echo "volumes are still mounted" >&2; exit 1; }
@@ -100,10 +111,8 @@ export async function takeOff(
         rm -rf /run/k3s /etc/rancher/k3s /etc/rancher/node
         find /var/lib/kubelet -mindepth 1 -delete || true
         for name in cni0 flannel.1 flannel-wg; do ip link delete $name 2>/dev/null || true; done
-        # What k3s has set for Services and pods; other rules stay as they are.
-        for tool in iptables ip6tables; do
-            ! command -v $tool-save >/dev/null || $tool-save | grep -iv 'KUBE-\\|CNI-\\|flannel' | $tool-restore || true
-        done
+        # Addresses of pods that are gone; other networks of the host keep theirs.
+        rm -rf /run/flannel /var/lib/cni/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-*
         rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
         systemctl daemon-reload`;
     await ssh.run(script);

@@ -16,7 +16,7 @@ export interface K3sClusterArgs {
     agents?: Machine[];
     podCidr: string;
     serviceCidr: string;
-    /** Interface of the private network, when it is not the one with the default route. */
+    /** Interface of the private network, when it is not the one that has `privateAddress`. */
     interface?: string;
     /** Address of the API server the deploying host talks to now (api-endpoint.ts). */
     apiAddress: string;

@@ -237,6 +237,7 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
     const unit = unitName(inputs);
     changes.push(
         await ssh.writeFile(nodeMarker, join, "0600"),
+        await ssh.writeFile(interfaceFile, await podInterface(ssh, inputs), "0600"),
         await ssh.writeFile(configFile, inputs.config, "0600"),
         await ssh.writeFile(`${data}/agent/etc/kubelet.conf.d/50-postgres-ha.conf`, inputs.kubelet),
         await ssh.writeFile(`/etc/systemd/system/${unit}`, inputs.unit),
@@ -245,6 +246,19 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
     if (changes.includes(true) || active.exitCode !== 0) {
         await step(where, `starting ${unit}`, () => start(ssh, inputs));
     }
+}
+
+const interfaceFile = "/etc/rancher/k3s/config.yaml.d/20-interface.yaml";
+
+/** Packets between pods go where the nodes' own address is; k3s would take the interface with the default route. */
+export async function podInterface(ssh: SshConnection, { access, config }: K3sNodeInputs): Promise<string> {
+    const given = (parse(config) as Record<string, unknown> | null)?.["flannel-iface"];
+    const { stdout } = await ssh.run(
+        `echo "$(ip -o -4 addr show to ${access.privateAddress}/32 | awk '{ print $2 }' | head -n 1)"
+        echo "$(ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)"`,
+    );
+    const [own = "", ofDefaultRoute] = stdout.split("\n");
+    return given !== undefined || own === "" || own === ofDefaultRoute ? "" : `flannel-iface: ${own}\n`;
 }
 
 async function start(ssh: SshConnection, inputs: K3sNodeInputs): Promise<void> {

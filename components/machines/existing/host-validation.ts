@@ -24,6 +24,12 @@ export function hostAddressProblems(list: ExistingHost[]): Problem[] {
             const message = ipv6Problem(host.address) ?? `"${host.address}" is no IPv4 address or DNS name`;
             problems.push({ path: `${path}.address`, message });
         }
+        if (host.privateAddress === undefined && isHost(host.address) && parseIpv4(host.address) === undefined) {
+            problems.push({
+                path: `${path}.privateAddress`,
+                message: `is missing, and "${host.address}" is a name; nodes are registered by an IPv4 address, give the host's own`,
+            });
+        }
         if (host.privateAddress !== undefined && parseIpv4(host.privateAddress) === undefined) {
             problems.push({
                 path: `${path}.privateAddress`,

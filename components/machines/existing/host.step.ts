@@ -19,6 +19,7 @@ export const provider: StepProvider<HostInputs, HostOutputs> = {
         const instance = await withSsh(inputs.access, async (ssh) => {
             const found = await inspect(ssh);
             await refuseOccupied(ssh);
+            await refuseCutOff(ssh);
             return found;
         });
         return { id: inputs.access.name, outs: { ...inputs, instance } };
@@ -94,6 +95,45 @@ async function refuseOccupied(ssh: SshConnection): Promise<void> {
             "check",
             `something listens on port ${busy.join(", ")}; the stack needs it. \`ss -ltnp\` on the host names it: stop it there, or take another host`,
         );
+    }
+}
+
+/**
+ * Refuses a host on which nodes and pods could not reach one another: nothing would fail, everything would only wait.
+ * A firewall is asked whether it lets any network through at all, not which.
+ */
+async function refuseCutOff(ssh: SshConnection): Promise<void> {
+    const { address, privateAddress } = ssh.machine;
+    const { stdout } = await ssh.run(
+        `command -v ip >/dev/null && [ -z "$(ip -o -4 addr show to ${privateAddress}/32)" ] && echo foreign-address
+        systemctl is-active --quiet firewalld 2>/dev/null && [ -z "$(firewall-cmd --zone=trusted --list-sources 2>/dev/null)" ] && echo firewalld
+        ufw status 2>/dev/null | awk '/^Status: active/ { active = 1 } /ALLOW.*\\// { allowed = 1 } END { if (active && !allowed) print "ufw" }'
+        true`,
+    );
+    const found = stdout.trim().split("\n");
+    if (found.includes("foreign-address")) {
+        const what = privateAddress === address ? "address" : "privateAddress";
+        throw new RemoteError(
+            ssh.machine,
+            "check",
+            `no interface has its ${what} ${privateAddress}, by which the other nodes would look for it. Give as ` +
+                "privateAddress what `ip -4 addr` on the host shows",
+        );
+    }
+    const trusted = {
+        firewalld: "`firewall-cmd --permanent --zone=trusted --add-source=<block>` for each, then --reload",
+        ufw: "`ufw allow from <block>` for each",
+    };
+    for (const [firewall, allow] of Object.entries(trusted)) {
+        if (found.includes(firewall)) {
+            throw new RemoteError(
+                ssh.machine,
+                "check",
+                `${firewall} is active and lets no network through, pods and the other machines included. Stop it for good ` +
+                    `(\`systemctl disable --now ${firewall}\`), or let kubernetes.podCidr, kubernetes.serviceCidr and the ` +
+                    `machines' network through: ${allow}`,
+            );
+        }
     }
 }
 

@@ -22,7 +22,6 @@ describe("k3s config.yaml", () => {
             token: "token",
             "node-name": "machine-1",
             "node-ip": "192.0.2.11",
-            "node-external-ip": "198.51.100.11",
             "tls-san": ["198.51.100.11", "192.0.2.11"],
             "cluster-cidr": "10.42.0.0/16",
             "service-cidr": "10.43.0.0/16",
@@ -38,17 +37,18 @@ describe("k3s config.yaml", () => {
 
     it("of an agent has nothing that only servers understand", () => {
         assert.deepEqual(Object.keys(rendered({ role: "agent" })).sort(), [
-            "node-external-ip",
             "node-ip",
             "node-name",
             "token",
         ]);
     });
 
-    it("names no external address, and the address once, when there is only one", () => {
-        const config = rendered({ address: "192.0.2.11" });
-        assert.ok(!("node-external-ip" in config));
-        assert.deepEqual(config["tls-san"], ["192.0.2.11"]);
+    it("names the address once, when there is only one", () => {
+        assert.deepEqual(rendered({ address: "192.0.2.11" })["tls-san"], ["192.0.2.11"]);
+    });
+
+    it("names no external address, which k3s would advertise as the API's to every node", () => {
+        assert.ok(!("node-external-ip" in rendered()));
     });
 
     it("names the interface only when one is given", () => {
@@ -61,7 +61,7 @@ describe("k3s config.yaml", () => {
     });
 
     it("keeps what k3s compares between servers equal on all of them", () => {
-        const own = ["node-name", "node-ip", "node-external-ip", "tls-san"];
+        const own = ["node-name", "node-ip", "tls-san"];
         const shared = (config: Record<string, unknown>) =>
             Object.entries(config).filter(([key]) => !own.includes(key));
         assert.deepEqual(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { provider, type K3sNodeInputs } from "../../../components/k3s/node.step";
+import { podInterface, provider, type K3sNodeInputs } from "../../../components/k3s/node.step";
+import { withSsh } from "../../../components/machines/ssh";
 import { fakeCommands } from "../offline/fake-commands";
 import { temporaryDirectory } from "../offline/release-server";
 import { MachineFiles } from "../machines/machine-files";
@@ -65,6 +66,25 @@ esac`,
         });
     };
     const forgets = () => machine.commands.some((command) => command.includes("delete node machine-1"));
+
+    it("takes the interface of its own address for pods where the default route is another's, unless one is set", async () => {
+        const wanted = async (own: string, ofDefaultRoute: string, config = "token: ours\n"): Promise<string> => {
+            restore();
+            restore = fakeCommands(directory.path(), {
+                ip: `case "$*" in
+"-o -4 addr show to ${machine.access().privateAddress}/32") [ -z "${own}" ] || echo "3: ${own}    inet 192.0.2.1/24 scope global ${own}" ;;
+"-o -4 route show default") [ -z "${ofDefaultRoute}" ] || echo "default via 198.51.100.1 dev ${ofDefaultRoute} proto static" ;;
+*) exit 9 ;;
+esac`,
+            });
+            return withSsh(machine.access(), (ssh) => podInterface(ssh, { ...agent(), config }));
+        };
+        assert.equal(await wanted("eth1", "eth0"), "flannel-iface: eth1\n");
+        assert.equal(await wanted("eth1", ""), "flannel-iface: eth1\n");
+        assert.equal(await wanted("eth0", "eth0"), "");
+        assert.equal(await wanted("", "eth0"), "");
+        assert.equal(await wanted("eth1", "eth0", "token: ours\nflannel-iface: eth2\n"), "");
+    });
 
     it("leaves an agent that has joined in the cluster, with the claims on its volumes", async () => {
         cluster("machine-1", "server-1");

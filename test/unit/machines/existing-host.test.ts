@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { listeningPorts, provider } from "../../../components/machines/existing/host.step";
+import { fakeCommands } from "../offline/fake-commands";
 import { temporaryDirectory } from "../offline/release-server";
 import { MachineFiles } from "./machine-files";
 import { TestMachine } from "./ssh-server";
@@ -20,7 +21,12 @@ describe("an existing host", () => {
         return machine.start();
     });
     after(() => machine.stop());
-    afterEach(() => files.clear());
+    let restore = (): void => undefined;
+    afterEach(() => {
+        restore();
+        restore = () => undefined;
+        files.clear();
+    });
 
     const put = files.put.bind(files);
     const create = () => provider.create({ access: machine.access() });
@@ -53,6 +59,40 @@ describe("an existing host", () => {
         put("/etc/rancher/k3s/config.yaml");
         put("/proc/net/tcp", [header, socket(0, 6443, "0A")].join("\n"));
         assert.equal((await create()).outs.instance, "00ff");
+    });
+
+    it("with a firewall that lets no network through is refused, with the way to let it through", async () => {
+        const firewalld = (trusted: string) => ({
+            systemctl: `[ "$*" = "is-active --quiet firewalld" ]`,
+            "firewall-cmd": `[ "$*" = "--zone=trusted --list-sources" ] && echo "${trusted}"`,
+        });
+        restore = fakeCommands(directory.path(), firewalld(""));
+        await assert.rejects(
+            create,
+            /machine-1 .*firewalld is active and lets no network through.*firewall-cmd --perm/,
+        );
+        restore();
+        restore = fakeCommands(directory.path(), firewalld("10.42.0.0/16 10.43.0.0/16"));
+        assert.equal((await create()).outs.instance, "00ff");
+        restore();
+        const ufw = (...rules: string[]) => ({ ufw: `printf '%s\\n' 'Status: active' '' ${rules.join(" ")}` });
+        restore = fakeCommands(directory.path(), ufw("'22/tcp    ALLOW    Anywhere'"));
+        await assert.rejects(create, /ufw is active and lets no network through.*`ufw allow from <block>`/);
+        restore();
+        restore = fakeCommands(directory.path(), ufw("'Anywhere    ALLOW    10.42.0.0/16'"));
+        assert.equal((await create()).outs.instance, "00ff");
+        restore();
+        restore = fakeCommands(directory.path(), { ufw: "echo 'Status: inactive'" });
+        assert.equal((await create()).outs.instance, "00ff");
+    });
+
+    it("without its own address on any interface is refused, by the name of the setting", async () => {
+        const access = (privateAddress: string) => ({ ...machine.access(), privateAddress });
+        await assert.rejects(
+            () => provider.create({ access: access("192.0.2.77") }),
+            /no interface has its privateAddress 192\.0\.2\.77.*`ip -4 addr`/,
+        );
+        assert.equal((await provider.create({ access: access("127.0.0.1") })).outs.instance, "00ff");
     });
 
     it("is listened on where a socket is in state LISTEN", () => {
