@@ -83,7 +83,17 @@ export function artifactFile(name: ArtifactName, architecture: Architecture): st
  */
 export async function artifact(name: ArtifactName, architecture: Architecture): Promise<Artifact> {
     const folder = process.env.POSTGRES_HA_ARTIFACTS;
-    return folder ? fromFolder(folder, artifactFile(name, architecture)) : fromRelease(name, architecture);
+    return folder ? fromFolder(folder, artifactFile(name, architecture)) : onceAtATime(name, architecture);
+}
+
+const downloads = new Map<string, Promise<Artifact>>();
+
+/** Steps of several machines run side by side in one process: they wait for the same download. */
+function onceAtATime(name: ArtifactName, architecture: Architecture): Promise<Artifact> {
+    const key = artifactFile(name, architecture);
+    const download = downloads.get(key) ?? fromRelease(name, architecture).finally(() => downloads.delete(key));
+    downloads.set(key, download);
+    return download;
 }
 
 async function fromFolder(folder: string, file: string): Promise<Artifact> {

@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { labels, ports, proxyNamespace } from "./naming";
-import { inCluster, type WorkloadContext } from "./workload";
+import { inCluster, metadataOf, type WorkloadContext } from "./workload";
 
 export interface NetworkPoliciesArgs {
     /** Of the database: etcd and PostgreSQL. */
@@ -32,11 +32,7 @@ export class NetworkPolicies extends pulumi.ComponentResource {
             new kubernetes.networking.v1.NetworkPolicy(
                 `${name}-${suffix}`,
                 {
-                    metadata: {
-                        name: `${cluster}-${suffix}`,
-                        namespace: context.namespace,
-                        labels: labels(cluster, component ?? "network"),
-                    },
+                    metadata: metadataOf(component ?? "network")(args, `${cluster}-${suffix}`),
                     spec: {
                         podSelector: component === undefined ? {} : { matchLabels: labels(cluster, component) },
                         policyTypes: ["Ingress"],

@@ -19,7 +19,7 @@ import { createBackupRepository, type BackupRepository } from "./pgbackrest/back
 import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
 import type { NormalisedArgs, PostgresHAArgs } from "./postgres-ha-args";
 import { deriveTimers } from "./recovery";
-import { holdsData, inCluster, type WorkloadContext } from "./workload";
+import { applied, holdsData, inCluster, type WorkloadContext } from "./workload";
 
 /**
  * A highly available PostgreSQL from machine to connection string: machines, k3s, etcd, PostgreSQL under Patroni
@@ -206,6 +206,7 @@ function createNamespaces(
             {
                 metadata: {
                     name: namespace,
+                    annotations: applied,
                     labels: {
                         "pod-security.kubernetes.io/enforce": level,
                         "pod-security.kubernetes.io/warn": "restricted",

@@ -46,13 +46,23 @@ export const ownImage = (reference: string): { image: string; imagePullPolicy: "
     imagePullPolicy: "Never",
 });
 
+/**
+ * By whom objects are applied. The provider would invent a name for each: an object taken over from an interrupted run then
+ * has two owners for good, and what the program leaves out later stays.
+ */
+export const applied = { "pulumi.com/patchFieldManager": "postgres-ha" } as const;
+
+/** For what is waited for elsewhere than in the provider. */
+export const skipAwait = { "pulumi.com/skipAwait": "true" } as const;
+
 /** Metadata of the objects of one part of the cluster. */
 export const metadataOf =
     (part: string) =>
-    ({ cluster, context }: { cluster: string; context: WorkloadContext }, name: string) => ({
+    ({ cluster, context }: { cluster: string; context: WorkloadContext }, name: string, annotations = {}) => ({
         name,
         namespace: context.namespace,
         labels: labels(cluster, part),
+        annotations: { ...applied, ...annotations },
     });
 
 /** Pods bound to a local volume can run nowhere else: they stay through any loss of their node. */

@@ -15,6 +15,7 @@ import {
     restrictedPod,
     stayForever,
     type Resources,
+    skipAwait,
     type WorkloadContext,
 } from "../workload";
 
@@ -147,11 +148,8 @@ function createServices(
             new kubernetes.core.v1.Service(
                 `${name}-${index}`,
                 {
-                    metadata: {
-                        ...metadata(args, member.name),
-                        // Its pod comes later: waiting for endpoints would wait for ever.
-                        annotations: { "pulumi.com/skipAwait": "true" },
-                    },
+                    // Its pod comes later: waiting for endpoints would wait for ever.
+                    metadata: metadata(args, member.name, skipAwait),
                     spec: {
                         clusterIP: member.address,
                         publishNotReadyAddresses: true,

@@ -59,6 +59,9 @@ export class K3sCluster extends pulumi.ComponentResource {
                 enableSecretMutable: true,
                 // An object of an interrupted run is taken over, so that the next run can go on.
                 upsertExistingObjects: true,
+                // What the program says holds, whoever wrote it last: a restore scales the instances to none with kubectl,
+                // which would own their number from then on and refuse it to every later update.
+                enablePatchForce: true,
                 // A refresh asks the server recorded last, even if that is the machine that is gone: then the objects
                 // are left as they were (with a warning) and the next update, through another server, goes on.
                 skipUpdateUnreachable: true,

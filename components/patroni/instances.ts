@@ -8,6 +8,7 @@ import {
     resources,
     restrictedContainer,
     restrictedPod,
+    skipAwait,
     stayForever,
 } from "../workload";
 import { agentContainer, backupEnvironment, backupMounts, backupVolumes } from "./instance-backup";
@@ -35,11 +36,8 @@ export function createInstances(
     return new kubernetes.apps.v1.StatefulSet(
         `${name}-instances`,
         {
-            metadata: {
-                ...metadataOf("postgresql")(args, args.cluster),
-                // PatroniState waits instead: with OnDelete it must restart outdated pods before they get ready.
-                annotations: { "pulumi.com/skipAwait": "true" },
-            },
+            // PatroniState waits instead: with OnDelete it must restart outdated pods before they get ready.
+            metadata: metadataOf("postgresql")(args, args.cluster, skipAwait),
             spec: {
                 serviceName: args.cluster,
                 replicas: args.instances,

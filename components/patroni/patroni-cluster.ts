@@ -6,7 +6,7 @@ import { Certificate, CertificateAuthority } from "../certificates/certificates"
 import { MemberCount } from "../member-count";
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
-import { holdsData, inCluster, keepsClaims, metadataOf } from "../workload";
+import { holdsData, inCluster, keepsClaims, metadataOf, skipAwait } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -214,11 +214,8 @@ function createServices(
             new kubernetes.core.v1.Service(
                 `${name}-${index}`,
                 {
-                    metadata: {
-                        ...metadata(args, instance.name),
-                        // Its pod comes later: waiting for endpoints would wait for ever.
-                        annotations: { "pulumi.com/skipAwait": "true" },
-                    },
+                    // Its pod comes later: waiting for endpoints would wait for ever.
+                    metadata: metadata(args, instance.name, skipAwait),
                     spec: {
                         clusterIP: instance.address,
                         publishNotReadyAddresses: true,

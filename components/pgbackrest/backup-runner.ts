@@ -9,6 +9,7 @@ import {
     resources,
     restrictedContainer,
     restrictedPod,
+    skipAwait,
     type WorkloadContext,
 } from "../workload";
 import type { NormalisedBackup } from "./backup-args";
@@ -47,11 +48,9 @@ export class BackupRunner extends pulumi.ComponentResource {
     }
 }
 
-const metadata = (args: BackupRunnerArgs) => ({
-    ...metadataOf("backup-runner")(args, backupRunnerName(args.cluster)),
-    // The first backup needs a primary, which other resources wait for.
-    annotations: { "pulumi.com/skipAwait": "true" },
-});
+/** Not awaited: the first backup needs a primary, which other resources wait for. */
+const metadata = (args: BackupRunnerArgs) =>
+    metadataOf("backup-runner")(args, backupRunnerName(args.cluster), skipAwait);
 
 const createService = (
     name: string,

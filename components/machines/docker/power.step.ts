@@ -1,8 +1,10 @@
 import { docker } from "../../docker-cli";
+import { waitForServer } from "../../k3s/cluster-access";
+import { unitName } from "../../k3s/installation";
 import { step } from "../../progress";
 import { inputDiff, type StepProvider } from "../../step";
 import type { MachineAccess } from "../machine";
-import { waitForBoot } from "../ssh";
+import { waitForBoot, withSsh, type SshConnection } from "../ssh";
 
 export interface PowerInputs {
     container: string;
@@ -39,5 +41,22 @@ async function switchOn({ container, access }: PowerInputs): Promise<void> {
     await step(access.name, found === "paused" ? "resuming" : "starting", async () => {
         await docker([found === "paused" ? "unpause" : "start", container]);
         await waitForBoot(access);
+        await waitForApi(access);
+    });
+}
+
+/** Seconds after which an update goes on without it. */
+const apiPatience = 90;
+
+/**
+ * Of a server. When every machine was off, what follows asks the Kubernetes API at once, and the kubernetes provider takes
+ * a refused connection for good: it would leave out every object's change of this update.
+ */
+async function waitForApi(access: MachineAccess): Promise<void> {
+    const enabled = (ssh: SshConnection) =>
+        ssh.run(`systemctl is-enabled --quiet ${unitName({ role: "server" })}`, { allowFailure: true });
+    if ((await withSsh(access, enabled)).exitCode !== 0) return;
+    await waitForServer([access], apiPatience).catch((error: unknown) => {
+        console.log(`${access.name}: ${(error as Error).message}; going on without it`);
     });
 }
