@@ -13,6 +13,7 @@ import { say } from "../offline/progress";
 import { runLab, type LabRound } from "./lab/round";
 import { divergedConfirms } from "./lab/scenarios/diverged-confirms";
 import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets";
+import { lockLostBeforePromotion } from "./lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "./lab/scenarios/lock-vanished";
 import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
@@ -26,6 +27,7 @@ const scenarios: Scenario[] = [
     noLeader,
     streamsCut,
     standbyAhead,
+    lockLostBeforePromotion,
     divergedConfirms,
     leaseRevoked,
     keysWiped,
@@ -83,7 +85,9 @@ async function lab(): Promise<number> {
             ...[stuck ? "yes" : "no", seconds.toFixed(1)],
         ]),
     );
-    return results.some(({ lost, stuck, confirmedUnseen }) => lost > 0 || stuck || confirmedUnseen) ? 1 : 0;
+    const isBroken = ({ lost, stuck, confirmedUnseen, promotedByOldLock }: LabRound): boolean =>
+        lost > 0 || stuck || confirmedUnseen === true || promotedByOldLock === true;
+    return results.some(isBroken) ? 1 : 0;
 }
 
 main(lab);

@@ -7,6 +7,8 @@ export const defaultParameters: Record<string, string | number> = {
     hot_standby: "on",
     // pg_rewind needs hint bits in the WAL (checksums imply it; said here so that nobody relies on that).
     wal_log_hints: "on",
+    // Clients that wait for a standby may take every other connection: by these the standby is compared with the primary.
+    reserved_connections: 3,
     max_wal_senders: 12,
     max_replication_slots: 12,
     wal_keep_size: "128MB",

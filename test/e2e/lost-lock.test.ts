@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { runLab, type LabRound } from "../../drills/lab/round";
 import { divergedConfirms } from "../../drills/lab/scenarios/diverged-confirms";
+import { lockLostBeforePromotion } from "../../drills/lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
 import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
@@ -70,6 +71,15 @@ describe("the loopback lab", function () {
         const received = await play(standbyAhead, "all");
         assert.equal(without.lost + received.lost, 0);
         assert.ok(!isRewound(received), received.note);
+        assert.match(received.note, /received from member-\d/, "nobody was ahead: the round shows nothing");
+    });
+
+    it("promotes nobody by a lock that another has had since, as it did without the patch", async () => {
+        const without = "10,20,30,40,50,70,80,90";
+        await shows(lockLostBeforePromotion, without, ({ promotedByOldLock }) => promotedByOldLock === true);
+        const { promotedByOldLock, lost, acknowledged } = await play(lockLostBeforePromotion, "all");
+        assert.ok(acknowledged >= 25);
+        assert.deepEqual({ promotedByOldLock, lost }, { promotedByOldLock: false, lost: 0 });
     });
 
     it("has a diverged standby confirm what it never received with Patroni as released, and not with the patches", async () => {

@@ -11,6 +11,8 @@ export interface Outcome {
     waitedSeconds?: number;
     /** A standby confirmed a commit that it cannot have. */
     confirmedUnseen?: boolean;
+    /** Somebody was promoted by a lock that another had had since. */
+    promotedByOldLock?: boolean;
 }
 
 export interface Scenario extends Different {

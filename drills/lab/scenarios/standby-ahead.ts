@@ -2,8 +2,12 @@ import { waitFor } from "../../../components/progress";
 import { waitForPromotion, type Lab, type Roles } from "../lab";
 import type { Scenario } from "./scenario";
 
-/** The asynchronous standby gets a commit that the synchronous one never gets. */
-async function runAhead(lab: Lab, { primary, synchronous, other }: Roles): Promise<void> {
+/** The asynchronous standby gets a commit that the synchronous one does not have when the primary comes to its end. */
+export async function runAhead(
+    lab: Lab,
+    { primary, synchronous, other }: Roles,
+    endPrimary: () => Promise<void>,
+): Promise<void> {
     await lab.whileNotReceiving([synchronous], async () => {
         await lab.sql("set synchronous_commit = local; insert into ledger values (gen_random_uuid())", [primary]);
         const ahead = await lab.sqlOn(primary, "select pg_current_wal_flush_lsn()");
@@ -11,7 +15,7 @@ async function runAhead(lab: Lab, { primary, synchronous, other }: Roles): Promi
             const replayed = await lab.sqlOn(other, `select pg_last_wal_replay_lsn() >= '${ahead}'`);
             return replayed === "t" ? { done: undefined } : { waiting: replayed };
         });
-        await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
+        await endPrimary();
     });
 }
 
@@ -21,15 +25,20 @@ export const standbyAhead: Scenario = {
     async run(lab) {
         const roles = await lab.roles();
         await lab.write(5);
-        await runAhead(lab, roles);
+        const { primary } = roles;
+        await runAhead(lab, roles, () => lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`));
         await waitForPromotion(lab, roles.synchronous);
         const began = Date.now();
         await lab.write(1, [roles.synchronous]);
         const waited = (Date.now() - began) / 1000;
         const rewinds = await lab.rewinds(roles.other);
-        await lab.startPatroni(roles.primary);
+        const receiving = `/Receiving from (member-[0-9])/ { from = $0; sub(".*Receiving from ", "", from); sub(" .*", "", from) } END { print from }`;
+        const from = await lab.container.run(`awk '${receiving}' /lab/data/patroni-${roles.synchronous}/log`);
+        await lab.startPatroni(primary);
         return {
-            note: `acknowledged ${waited.toFixed(1)} s after the promotion; member-${roles.other} rewound ${rewinds} times`,
+            note:
+                `acknowledged ${waited.toFixed(1)} s after the promotion; member-${roles.other} rewound ${rewinds} times` +
+                (from === "" ? "" : `, received from ${from}`),
             stuck: false,
             waitedSeconds: waited,
         };

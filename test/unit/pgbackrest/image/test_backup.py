@@ -1,5 +1,6 @@
 """The parts of the runner that need no PostgreSQL: run by image.test.ts."""
 
+import json
 import os
 import sys
 import tempfile
@@ -14,6 +15,7 @@ os.environ["BACKUP_STANZA"] = "orders"
 from backup import (  # noqa: E402
     agent,
     bootstrap,
+    clone,
     contents,
     cron,
     pgbackrest,
@@ -307,6 +309,36 @@ class Decision(unittest.TestCase):
         for own, source in (("backups", "backups"), ("wal-only", "backups"), ("empty", "empty")):
             with self.assertRaises(bootstrap.Refused):
                 self.decide(holding(own), request, holding(source))
+
+
+class Clone(unittest.TestCase):
+    def clone(self, members, size=clone.LARGE, kept=False):
+        answer = mock.MagicMock()
+        answer.__enter__.return_value = answer
+        answer.read.return_value = json.dumps({"members": members}).encode()
+        backups = {"backup": [{"label": "A", "info": {"size": size}}]}
+        with (
+            mock.patch.dict(os.environ, INSTANCE_NAME="orders-1"),
+            mock.patch.object(clone.ssl, "create_default_context"),
+            mock.patch.object(clone.urllib.request, "urlopen", **({"return_value": answer} if members else {"side_effect": OSError})),
+            mock.patch.object(clone.os.path, "exists", lambda path: kept and path.endswith("PG_VERSION")),
+            mock.patch.object(pgbackrest, "info", lambda: backups),
+            mock.patch.object(pgbackrest, "stream") as stream,
+        ):
+            return clone.main(), stream.called
+
+    def test_restores_a_large_database_or_over_what_is_there(self):
+        replica = [{"name": "orders-0", "role": "leader"}, {"name": "orders-1", "role": "replica"}]
+        self.assertEqual(self.clone(replica), (0, True))
+        self.assertEqual(self.clone(replica, size=clone.LARGE - 1), (1, False))
+        self.assertEqual(self.clone(replica, size=clone.LARGE - 1, kept=True), (0, True))
+
+    def test_takes_no_backup_for_an_instance_that_may_be_promoted_with_it(self):
+        for role in ("sync_standby", "quorum_standby", "leader"):
+            self.assertEqual(self.clone([{"name": "orders-1", "role": role}]), (1, False), role)
+        # Not known to Patroni, and a Patroni that does not answer.
+        self.assertEqual(self.clone([{"name": "orders-0", "role": "leader"}]), (1, False))
+        self.assertEqual(self.clone([]), (1, False))
 
 
 class RestoreCheck(unittest.TestCase):
