@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { checkout } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
 import type { Workspace } from "./workspace";
@@ -29,9 +31,11 @@ export async function runPulumi(
     args: string[],
     options: { deadlineMs?: number; quiet?: boolean; environment?: Record<string, string> } = {},
 ): Promise<Outcome> {
+    // The official kubernetes plugin leaves the administrator's kubeconfig there at every run.
+    const temporary = mkdtempSync(join(tmpdir(), "postgres-ha-pulumi-"));
     const child = spawn("pulumi", [...args, "--stack", workspace.stack, "--non-interactive", "--color", color()], {
         cwd: checkout,
-        env: { ...workspace.environment, ...options.environment },
+        env: { ...workspace.environment, ...options.environment, TMPDIR: temporary },
         stdio: ["ignore", options.quiet === true ? "ignore" : "inherit", "inherit"],
         detached: true,
     });
@@ -63,6 +67,7 @@ export async function runPulumi(
     } finally {
         timers.forEach(clearTimeout);
         for (const signal of forwarded) process.off(signal, forward);
+        rmSync(temporary, { recursive: true, force: true });
     }
 }
 
