@@ -6,6 +6,7 @@
  *     --seconds N     of one measurement; 10 without it
  *     --repeats N     of the alternation; 3 without it
  *     --clients LIST  1,8,32,128 without it
+ *     --loads LIST    tpcb-like,read-only,ledger-insert without it
  *     --scale N       of pgbench's tables, 15 MB each; 10 without it
  *     --name NAME     of the run; reports/bench/NAME.json and .html are written. The time without it
  */
@@ -14,7 +15,7 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compare } from "../drills/bench/comparison";
-import { casesOf, loads, type Measurement } from "../drills/bench/load";
+import { casesOf, loads, type Load, type Measurement } from "../drills/bench/load";
 import { Pgbench } from "../drills/bench/pgbench";
 import { Cluster } from "../drills/cluster";
 import { benchHead, benchRows, renderBenchPage } from "../drills/report/bench-page";
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
         seconds: { type: "string", default: "10" },
         repeats: { type: "string", default: "3" },
         clients: { type: "string", default: "1,8,32,128" },
+        loads: { type: "string", default: loads.map(({ name }) => name).join() },
         scale: { type: "string", default: "10" },
         name: { type: "string" },
     },
@@ -45,10 +47,22 @@ function positive(name: string, text: string): number {
     return value;
 }
 
+function chosenLoads(): Load[] {
+    return options.loads.split(",").map((name) => {
+        const load = loads.find((candidate) => candidate.name === name);
+        if (load === undefined) {
+            const known = loads.map((candidate) => candidate.name).join(", ");
+            throw new ToolchainError(`--loads: there is no load ${name}.`, `Choose of: ${known}.`);
+        }
+        return load;
+    });
+}
+
 async function bench(): Promise<number> {
     const [seconds, repeats, scale] = (["seconds", "repeats", "scale"] as const).map((name) =>
         positive(name, options[name]),
     ) as [number, number, number];
+    const chosen = chosenLoads();
     const clients = options.clients.split(",").map((text) => positive("clients", text));
     const begun = new Date().toISOString();
     const name = options.name ?? begun.slice(0, 19).replace(/:/g, "-");
@@ -70,7 +84,7 @@ async function bench(): Promise<number> {
         await cluster.waitUntilHealed();
         const pgbench = await step("making the tables", () => Pgbench.prepare(cluster, scale));
         try {
-            for (const group of loads.flatMap((load) => clients.map((count) => ({ load, clients: count })))) {
+            for (const group of chosen.flatMap((load) => clients.map((count) => ({ load, clients: count })))) {
                 for (let repeat = 0; repeat < repeats; repeat += 1) {
                     const title = `${group.load.name}, ${group.clients} clients, ${repeat + 1}/${repeats}`;
                     await step(title, async (progress) => {
