@@ -20,6 +20,7 @@ import { type Scenario } from "./lab/scenarios/scenario";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
+import { unseenHistory, unseenPromotion } from "./lab/scenarios/unseen-promotion";
 import { chosenPatches } from "./lab/variant";
 
 const scenarios: Scenario[] = [
@@ -37,7 +38,9 @@ const scenarios: Scenario[] = [
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */
 const planted: Scenario[] = [twoFrozenQuorum];
-const known = [...scenarios, ...planted];
+/** Not mended yet (docs/decisions/018-known-loss.md, "What stays open"): played only when named. */
+const open: Scenario[] = [unseenPromotion, unseenHistory];
+const known = [...scenarios, ...planted, ...open];
 
 const { values: options } = parseArgs({
     options: {
@@ -85,8 +88,8 @@ async function lab(): Promise<number> {
             ...[stuck ? "yes" : "no", seconds.toFixed(1)],
         ]),
     );
-    const isBroken = ({ lost, stuck, confirmedUnseen, promotedByOldLock }: LabRound): boolean =>
-        lost > 0 || stuck || confirmedUnseen === true || promotedByOldLock === true;
+    const isBroken = ({ lost, stuck, confirmedUnseen, promotedByOldLock, sameTimeline }: LabRound): boolean =>
+        lost > 0 || [stuck, confirmedUnseen, promotedByOldLock, sameTimeline].includes(true);
     return results.some(isBroken) ? 1 : 0;
 }
 

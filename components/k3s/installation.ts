@@ -110,9 +110,11 @@ export async function takeOff(
         rm -f /etc/systemd/system/${unitName(node)} ${configFile}
         rm -rf /run/k3s /etc/rancher/k3s /etc/rancher/node
         find /var/lib/kubelet -mindepth 1 -delete || true
+        # The namespaces of pods, with the interfaces that lead into them.
+        ip netns list 2>/dev/null | sed -n 's/^\\(cni-[^ ]*\\).*/\\1/p' | xargs -r -n 1 ip netns delete || true
         for name in cni0 flannel.1 flannel-wg; do ip link delete $name 2>/dev/null || true; done
         # Addresses of pods that are gone; other networks of the host keep theirs.
-        rm -rf /run/flannel /var/lib/cni/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-*
+        rm -rf /run/flannel /var/lib/cni/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-* /var/lib/cni/results/cni-loopback-*
         rm -f /usr/local/bin/k3s /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr
         systemctl daemon-reload`;
     await ssh.run(script);

@@ -61,11 +61,6 @@ export class Lab {
         await this.container.run(`lab-signal ${name} ${parts.join(" ")}`);
     }
 
-    /** STOP or CONT to the postmaster alone: its children go on, and nobody connects. */
-    async signalPostmaster(name: "STOP" | "CONT", number: number): Promise<void> {
-        await this.container.run(`kill -s ${name} $(head -n 1 /lab/data/patroni-${number}/pgdata/postmaster.pid)`);
-    }
-
     async startPatroni(number: number): Promise<void> {
         await this.container.run(`lab-member patroni ${number} < /dev/null`);
     }

@@ -8,19 +8,17 @@ import type { Scenario } from "./scenario";
 const rowsOfTheOldPrimary = 20;
 
 /**
- * The synchronous standby stands still with the lock in its hand. The other standby's postmaster does, too: it takes no
- * connection, so that there is time for this.
+ * The synchronous standby stands still with the lock in its hand. Its WAL receiver is frozen all the while, so it waits for
+ * what the other standby has, and there is time for this.
  */
 async function freezeWithTheLock(lab: Lab, { primary, synchronous, other }: Roles): Promise<void> {
     const log = `/lab/data/patroni-${synchronous}/log`;
     const before = Number(await lab.container.run(`wc -l < ${log}`));
-    await lab.signalPostmaster("STOP", other);
     await lab.signal("STOP", `patroni-${primary}`, `postgresql-${primary}`);
     await lab.container.run(
-        `timeout 60 bash -c 'until tail -n +${before + 1} ${log} | grep -q "Receiving from member-${other}"; do sleep 0.02; done'
+        `timeout 60 bash -c 'until tail -n +${before + 1} ${log} | grep -q "Receiving from member-${other}"; do sleep 0.02; done' &&
         lab-signal STOP patroni-${synchronous}`,
     );
-    await lab.signalPostmaster("CONT", other);
 }
 
 export const lockLostBeforePromotion: Scenario = {

@@ -13,6 +13,8 @@ export interface Outcome {
     confirmedUnseen?: boolean;
     /** Somebody was promoted by a lock that another had had since. */
     promotedByOldLock?: boolean;
+    /** Two members began a timeline of the same number. */
+    sameTimeline?: boolean;
 }
 
 export interface Scenario extends Different {
