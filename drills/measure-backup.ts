@@ -11,6 +11,7 @@ import { say } from "../offline/progress";
 import { asSuperuser, inContainer, switchSegment } from "./backup/pods";
 import { Runner } from "./backup/runner";
 import { Cluster } from "./cluster";
+import { median } from "./statistics";
 
 const { values: options } = parseArgs({
     options: {
@@ -85,8 +86,6 @@ async function timed(cluster: Cluster, command: string, before = "true", after =
     const [begin = 0, end = 0] = (await inContainer(cluster, pod, "runner", script)).trim().split(" ").map(Number);
     return end - begin;
 }
-
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
 function ratio(what: string, { stack, bare }: { stack: number[]; bare: number[] }): string {
     const show = (values: number[]) => values.map((value) => value.toFixed(1)).join(" / ");

@@ -4,6 +4,13 @@ export function percentile(values: number[], percent: number): number {
     return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? NaN;
 }
 
+/** Of an even number of values the mean of the two in the middle. */
+export function median(values: number[]): number {
+    const sorted = [...values].sort((a, b) => a - b);
+    const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
+    return middle.reduce((sum, value) => sum + value, 0) / middle.length;
+}
+
 export interface Spread {
     p50: number;
     p95: number;

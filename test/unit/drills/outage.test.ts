@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { outage } from "../../../drills/ledger/outage";
-import { percentile, spread } from "../../../drills/statistics";
+import { median, percentile, spread } from "../../../drills/statistics";
 
 describe("outage", () => {
     it("lasts from the last acknowledgement before the fault to the first after it", () => {
@@ -32,5 +32,11 @@ describe("statistics of rounds", () => {
         assert.deepEqual(spread([5, 1, 4, 2, 3]), { p50: 3, p95: 5, max: 5 });
         assert.equal(percentile([7], 95), 7);
         assert.ok(Number.isNaN(percentile([], 50)));
+    });
+
+    it("gives the median of an even number of values between the two in the middle", () => {
+        assert.equal(median([4, 1, 3, 2]), 2.5);
+        assert.equal(median([9, 1, 5]), 5);
+        assert.ok(Number.isNaN(median([])));
     });
 });
