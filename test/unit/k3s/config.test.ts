@@ -36,11 +36,7 @@ describe("k3s config.yaml", () => {
     });
 
     it("of an agent has nothing that only servers understand", () => {
-        assert.deepEqual(Object.keys(rendered({ role: "agent" })).sort(), [
-            "node-ip",
-            "node-name",
-            "token",
-        ]);
+        assert.deepEqual(Object.keys(rendered({ role: "agent" })).sort(), ["node-ip", "node-name", "token"]);
     });
 
     it("names the address once, when there is only one", () => {
