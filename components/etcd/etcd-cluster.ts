@@ -13,9 +13,9 @@ import {
     resources,
     restrictedContainer,
     restrictedPod,
+    skipAwait,
     stayForever,
     type Resources,
-    skipAwait,
     type WorkloadContext,
 } from "../workload";
 

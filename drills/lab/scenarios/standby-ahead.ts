@@ -32,8 +32,9 @@ export const standbyAhead: Scenario = {
         await lab.write(1, [roles.synchronous]);
         const waited = (Date.now() - began) / 1000;
         const rewinds = await lab.rewinds(roles.other);
-        const receiving = `/Receiving from (member-[0-9])/ { from = $0; sub(".*Receiving from ", "", from); sub(" .*", "", from) } END { print from }`;
-        const from = await lab.container.run(`awk '${receiving}' /lab/data/patroni-${roles.synchronous}/log`);
+        const from = await lab.container.run(
+            `sed -n 's/.*Receiving from \\(member-[0-9]\\) .*/\\1/p' /lab/data/patroni-${roles.synchronous}/log | tail -n 1`,
+        );
         await lab.startPatroni(primary);
         return {
             note:

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { endpoints, prefix } from "../etcd-view";
 import { numberOf, type Lab, type Roles } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
@@ -11,8 +12,7 @@ const patienceSeconds = 60;
 const signalWhen = (command: string, signal: string, ...parts: string[]): string =>
     `timeout 60 bash -c 'until ${command}; do sleep 0.02; done' && lab-signal ${signal} ${parts.join(" ")}`;
 
-const value = (key: string): string =>
-    `etcdctl --endpoints http://127.0.0.1:2379 get /service/lab/${key} --print-value-only`;
+const value = (key: string): string => `etcdctl --endpoints ${endpoints([1])} get ${prefix}${key} --print-value-only`;
 
 /** Whether this member leads in time, and on which timeline. */
 async function leads(lab: Lab, number: number): Promise<number | undefined> {
