@@ -58,6 +58,9 @@ export const dockerNetworkName = (stack: string): string => `postgres-ha-${stack
 /** Volume with the buckets of the object store; not named after its machine, which may be renamed. */
 export const objectStoreVolume = (stack: string): string => `postgres-ha-${stack}.objects`;
 
+/** PostgreSQL setting by which an instance tells its name to any client: `show postgresha.instance` (start-instance). */
+export const instanceSetting = "postgresha.instance";
+
 /** Key prefix of the cluster in etcd: Patroni's namespace and scope. */
 export const patroniScope = (cluster: string): string => cluster;
 export const patroniPrefix = "/service/";

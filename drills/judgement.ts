@@ -1,5 +1,6 @@
 import { barSeconds, clientBarSeconds, type EffectiveTimers } from "./bars";
 import type { Fault } from "./faults/fault";
+import { describeOverlap } from "./ledger/two-primaries";
 import { starvedFrom } from "./host-steal";
 import { delayedFrom } from "./own-delay";
 import type { RoundResult } from "./round";
@@ -18,8 +19,9 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
         const found = violations.filter((violation) => violation.kind === kind);
         reasons.push(`${found.length} x ${kind}, first: ${found[0]?.detail}`);
     }
-    if (twoPrimaries.length > 0) {
-        reasons.push(`two primaries at ${twoPrimaries.length} moments, first: ${twoPrimaries[0]?.why}`);
+    const [overlap] = twoPrimaries;
+    if (overlap !== undefined) {
+        reasons.push(`two primaries at ${twoPrimaries.length} moments, first: ${describeOverlap(overlap)}`);
     }
     if (stuck !== undefined) {
         reasons.push(`needs a person: ${stuck}`);

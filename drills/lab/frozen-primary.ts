@@ -43,8 +43,7 @@ const decisionSeconds = 60;
  */
 export async function thawAlone(lab: Lab, frozen: Frozen): Promise<string> {
     const { primary, synchronous, other, etcd, awake } = frozen;
-    const log = `/lab/data/patroni-${primary}/log`;
-    const before = Number(await lab.container.run(`wc -l < ${log}`));
+    const logged = await lab.patroniLogFromNow(primary);
     await lab.signal("CONT", `postgresql-${primary}`, `patroni-${primary}`);
     const seen = new Set<string>();
     const end = Date.now() + decisionSeconds * 1000;
@@ -59,7 +58,7 @@ export async function thawAlone(lab: Lab, frozen: Frozen): Promise<string> {
             await sleep(3000);
             break;
         }
-        demoted = /Demoting self/.test(await lab.container.run(`tail -n +${before + 1} ${log}`));
+        demoted = /Demoting self/.test(await lab.container.run(logged));
         await sleep(200);
     }
     await lab.signal(

@@ -56,6 +56,13 @@ export class Lab {
         return this.container.run(`tail -v -n ${lines} /lab/data/patroni-*/log /lab/data/etcd-*/log`);
     }
 
+    /** The command that prints what this Patroni logs from now on. */
+    async patroniLogFromNow(number: number): Promise<string> {
+        const log = `/lab/data/patroni-${number}/log`;
+        const lines = Number(await this.container.run(`wc -l < ${log}`));
+        return `tail -n +${lines + 1} ${log}`;
+    }
+
     /** STOP, CONT or KILL to all processes of `patroni-1`, `postgresql-1`, `etcd-1`. */
     async signal(name: "STOP" | "CONT" | "KILL", ...parts: string[]): Promise<void> {
         await this.container.run(`lab-signal ${name} ${parts.join(" ")}`);

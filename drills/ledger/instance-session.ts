@@ -1,6 +1,6 @@
 import { Session, type Entry } from "../../commands/status/session";
 import type { Tunnel } from "../../commands/status/tunnel";
-import { ports } from "../../components/naming";
+import { instanceSetting, ports } from "../../components/naming";
 
 export interface InstanceAccess {
     tunnel: Tunnel;
@@ -11,7 +11,8 @@ export interface InstanceAccess {
 
 /**
  * A session on one instance, past the proxies: they would hide which it is. Its own address exists only inside the cluster,
- * hence the tunnel; TLS is verified against the instance's own name.
+ * hence the tunnel. All instances share one certificate, and after the loss of a machine the address of its pod may belong
+ * to another one, a proxy even, before every node knows: so the instance says itself who it is.
  */
 export async function openInstance(
     { tunnel, entry }: InstanceAccess,
@@ -19,8 +20,21 @@ export async function openInstance(
     limits: { applicationName: string; statementTimeoutMs: number },
 ): Promise<Session> {
     const stream = await tunnel.connect(address, ports.postgresql, 2000);
-    return Session.open(
+    const session = await Session.open(
         { ...entry, host: name, port: ports.postgresql },
         { ...limits, connectTimeoutMs: 2000, stream },
     );
+    try {
+        const { rows } = await session.query<{ name: string | null }>("select current_setting($1, true) as name", [
+            instanceSetting,
+        ]);
+        const answered = rows[0]?.name ?? "an instance that does not know its name (run pulumi up)";
+        if (answered !== name) {
+            throw new Error(`${name} was asked at ${address}, and ${answered} answered`);
+        }
+        return session;
+    } catch (error) {
+        session.destroy();
+        throw error;
+    }
 }

@@ -12,6 +12,13 @@ export interface Overlap {
     why: string;
 }
 
+/** One overlap in a sentence, with what is needed to find it in the logs. */
+export const describeOverlap = ({ first, second, why }: Overlap): string =>
+    `${why}: ${[first, second].map(describeAcceptance).join(", then ")}`;
+
+const describeAcceptance = ({ instance, begin, end, timeline }: Acceptance): string =>
+    `${instance} on timeline ${timeline} from ${new Date(begin).toISOString()} to ${new Date(end).toISOString()}`;
+
 /**
  * Two instances were primary at once when both accepted a write
  * - in stretches of time that overlap, or

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Cluster } from "../../drills/cluster";
+import { keepEvidence } from "../../drills/evidence";
 import type { Fault } from "../../drills/faults/fault";
 import { summarise } from "../../drills/judgement";
 import { runRound, type RoundOptions, type RoundResult } from "../../drills/round";
@@ -79,6 +80,10 @@ async function surviveOnce(
     const { acknowledged, failed, unknown, lost } = result;
     console.log(`operations: ${acknowledged} acknowledged, ${lost} of them lost, ${failed} failed, ${unknown} unknown`);
     const { verdict, reasons } = summarise(fault, [result], await cluster.timers());
+    if (verdict === "broken") {
+        const folder = `reports/tests/${fault.name}-${result.begun.replaceAll(":", "")}`;
+        console.log(`logs of every machine: ${await keepEvidence(cluster, folder, new Date(result.begun))}`);
+    }
     assert.notEqual(verdict, "broken", reasons.join("; "));
     if (verdict === "not judged") {
         // The bar in seconds holds for two whole cores; where the hypervisor gives them to others it is said.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Session, type Entry } from "../../commands/status/session";
+import { openInstance } from "../../drills/ledger/instance-session";
 import { useCluster } from "./support";
 
 const options = { connectTimeoutMs: 5000, statementTimeoutMs: 10_000, applicationName: "e2e" };
@@ -54,6 +55,18 @@ describe("writing and reading", () => {
             }
             assert.deepEqual(rows, [{ replica: true }], `${reader.host}:${reader.port}`);
         }
+    });
+
+    it("has each instance tell its own name, whoever was thought to be asked", async () => {
+        const [entry] = cluster().readWrite;
+        const { instances } = cluster().state;
+        const [first, second] = instances;
+        assert.ok(entry && first && second);
+        const access = { tunnel: cluster().tunnel, instances, entry };
+        const limits = { applicationName: "e2e", statementTimeoutMs: 5000 };
+        for (const instance of instances) (await openInstance(access, instance, limits)).close();
+        const mistaken = { name: first.name, address: second.address };
+        await assert.rejects(openInstance(access, mistaken, limits), new RegExp(`${second.name} answered`));
     });
 
     it("refuses a write through the read-only entry", async () => {

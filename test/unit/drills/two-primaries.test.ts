@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { overlaps, type Acceptance } from "../../../drills/ledger/two-primaries";
+import { describeOverlap, overlaps, type Acceptance } from "../../../drills/ledger/two-primaries";
 
 const accepted = (instance: string, begin: number, timeline: number, end = begin + 20): Acceptance => ({
     instance,
@@ -38,6 +38,17 @@ describe("two primaries", () => {
     it("are seen when both write one timeline, even one after the other", () => {
         const [found] = overlaps([accepted("postgres-0", 0, 4), accepted("postgres-1", 9000, 4)]);
         assert.match(found?.why ?? "", /both wrote timeline 4/);
+    });
+
+    it("are told with names, timelines and times", () => {
+        const [found] = overlaps([accepted("postgres-0", 0, 4), accepted("postgres-1", 9000, 4)]);
+        assert.ok(found !== undefined);
+        assert.equal(
+            describeOverlap(found),
+            "both wrote timeline 4: postgres-0 on timeline 4 from 1970-01-01T00:00:00.000Z to " +
+                "1970-01-01T00:00:00.020Z, then postgres-1 on timeline 4 from " +
+                "1970-01-01T00:00:09.000Z to 1970-01-01T00:00:09.020Z",
+        );
     });
 
     it("are found whatever order the samples were recorded in", () => {

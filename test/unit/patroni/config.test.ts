@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse } from "yaml";
+import { instanceSetting } from "../../../components/naming";
 import { renderPatroniConfig } from "../../../components/patroni/config";
 import { dynamicConfig } from "../../../components/patroni/dynamic-config";
 import { deriveTimers } from "../../../components/recovery";
@@ -198,5 +201,10 @@ describe("patroni.yml of a stack with backups", () => {
         } = withBackups.postgresql;
         const { method: _g, pgbackrest: _h, ...bootstrap } = withBackups.bootstrap;
         assert.deepEqual({ ...withBackups, bootstrap, postgresql: { ...postgresql, parameters } }, without);
+    });
+
+    it("has each instance tell its name by the setting that drills ask for", () => {
+        const script = join(__dirname, "../../../components/patroni/image/bin/start-instance");
+        assert.ok(readFileSync(script, "utf8").includes(`${instanceSetting}: "%s"`));
     });
 });
