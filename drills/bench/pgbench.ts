@@ -1,9 +1,8 @@
-import { kubectl } from "../../components/k3s/cluster-access";
-import type { SshConnection } from "../../components/machines/ssh";
 import { ports } from "../../components/naming";
 import { versions } from "../../components/versions";
 import type { Cluster, MachineOf } from "../cluster";
 import { readCpuTicks, stolenShare } from "../host-steal";
+import { inInstance } from "./instance";
 import { ledgerInsert, loads, type Case, type Measurement, type Path } from "./load";
 import { coresBetween, partCounters } from "./parts";
 import { parsePgbench } from "./pgbench-output";
@@ -18,15 +17,13 @@ const program = `/usr/lib/postgresql/${versions.postgresql}/bin/pgbench`;
 export class Pgbench {
     private constructor(
         private readonly cluster: Cluster,
-        private readonly server: SshConnection,
         private readonly from: MachineOf,
         private readonly primary: string,
     ) {}
 
     static async prepare(cluster: Cluster, scale: number): Promise<Pgbench> {
-        const server = await cluster.server();
         const from = await cluster.machineOf(await cluster.asynchronousReplica());
-        const bench = new Pgbench(cluster, server, from, (await cluster.primary()).name);
+        const bench = new Pgbench(cluster, from, (await cluster.primary()).name);
         await bench.writeFiles();
         await bench.inPod(
             `psql --quiet --set ON_ERROR_STOP=1 --command 'drop schema if exists bench cascade' --command 'create schema bench' ` +
@@ -96,13 +93,7 @@ export class Pgbench {
         return { PGHOST: this.primary, PGHOSTADDR: address, PGPORT: String(ports.postgresql) };
     }
 
-    /** The script travels on stdin before its own input: quoting it through two shells would not survive. */
-    private async exec(script: string, timeoutSeconds: number, input = ""): Promise<string> {
-        const command = `-n ${this.cluster.state.namespace} exec -i ${this.from.name} -- bash -c 'eval "$(head -c ${Buffer.byteLength(script)})"'`;
-        const { stdout } = await kubectl(this.server, command.replace("--request-timeout=10s", ""), {
-            stdin: script + input,
-            timeoutSeconds,
-        });
-        return stdout;
+    private exec(script: string, timeoutSeconds: number, input?: string): Promise<string> {
+        return inInstance(this.from.ssh, script, timeoutSeconds, input);
     }
 }
