@@ -20,9 +20,9 @@ export interface EffectiveTimers {
 /** A client whose own entry is gone waits for it no longer than this, in seconds (`connect_timeout`). */
 const connectTimeout = 2;
 
-/** Longest accepted pause of a single client, at the 95th percentile; undefined where the outage of all is what counts. */
-export const clientBarSeconds = (bar: Bar, timers: EffectiveTimers): number | undefined =>
-    bar === "unaffected" ? barSeconds(bar, timers) + connectTimeout : undefined;
+/** Longest accepted pause of a single client, at the 95th percentile. */
+export const clientBarSeconds = (bar: Bar, timers: EffectiveTimers, holdSeconds = 0): number =>
+    barSeconds(bar, timers, holdSeconds) + connectTimeout;
 
 /** Longest accepted outage in seconds, at the 95th percentile over rounds. What waits for the lock follows its life. */
 export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): number {

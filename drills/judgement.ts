@@ -12,7 +12,7 @@ const fewestSamples = 5;
 
 /** What is wrong with a round, whatever the clock says. */
 export function brokenPromises(fault: Fault, result: RoundResult): string[] {
-    const { violations, twoPrimaries, stuck, promotions, primary, acknowledged, reads, sampled } = result;
+    const { violations, twoPrimaries, stuck, gaveUp, notBitten, promotions, primary, acknowledged } = result;
     const reasons: string[] = [];
     const kinds = [...new Set(violations.map(({ kind }) => kind))];
     for (const kind of kinds) {
@@ -26,6 +26,12 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (stuck !== undefined) {
         reasons.push(`needs a person: ${stuck}`);
     }
+    if (gaveUp !== undefined) {
+        reasons.push(gaveUp);
+    }
+    if (notBitten !== undefined) {
+        reasons.push(`the fault did not bite: ${notBitten}`);
+    }
     if (fault.failover === "forbidden" && promotions > 0) {
         reasons.push(`${promotions} promotions without need, from ${primary.before} to ${primary.after}`);
     }
@@ -35,6 +41,12 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (acknowledged < 100) {
         reasons.push(`only ${acknowledged} operations were acknowledged: the load proves nothing`);
     }
+    return [...reasons, ...unseen(result)];
+}
+
+/** What nothing is known of, for want of answers since the fault. */
+function unseen({ reads, sampled }: RoundResult): string[] {
+    const reasons: string[] = [];
     for (const [from, count] of Object.entries(reads)) {
         if (count < fewestReads) {
             reasons.push(`only ${count} reads on the ${from}: nothing is known of what it shows`);
@@ -67,7 +79,7 @@ export interface FaultSummary {
     promotions: number;
     /** Largest share of CPU time that the host was denied in a round. */
     stolenShare: number;
-    /** Seconds that the drill itself was kept from running, at the 99th percentile of the worst round. */
+    /** Seconds that the drill itself was kept from running in the longest pause of a round. */
     ownDelaySeconds: number;
     verdict: "kept" | "broken" | "late" | "not judged";
     reasons: string[];
@@ -97,7 +109,7 @@ function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
         },
         {
             what: "a client waited",
-            bar: clientBarSeconds(fault.bar, timers),
+            bar: clientBarSeconds(fault.bar, timers, fault.holdSeconds),
             of: ({ worstClientSeconds }) => worstClientSeconds,
             stolen,
         },
@@ -110,7 +122,10 @@ function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
     ];
 }
 
-/** Rounds on a host that got too little CPU time excuse only themselves. */
+/**
+ * Rounds on a host that got too little CPU time excuse only themselves, and only what that explains: in the share of the time
+ * that the host got, and while the drill could look, the bar must have been kept.
+ */
 function lateness(limit: Limit, results: RoundResult[]): { reason: string; excused: boolean } | undefined {
     const { what, bar, of, stolen } = limit;
     const p95 = (some: RoundResult[]): number => spread(some.map(of)).p95;
@@ -118,7 +133,10 @@ function lateness(limit: Limit, results: RoundResult[]): { reason: string; excus
     if (bar === undefined || p95(results) <= bar) {
         return undefined;
     }
-    const fair = results.filter((result) => stolen(result) < starvedFrom && result.ownDelaySeconds < delayedFrom);
+    const isExcused = (result: RoundResult): boolean =>
+        (stolen(result) >= starvedFrom || result.ownDelaySeconds >= delayedFrom) &&
+        of(result) * (1 - stolen(result)) - result.ownDelaySeconds <= bar;
+    const fair = results.filter((result) => !isExcused(result));
     if (fair.length > 0 && p95(fair) > bar) {
         return { reason, excused: false };
     }

@@ -29,14 +29,18 @@ export interface RoundResult extends Verdict {
     /** Timelines that were begun: promotions, of whichever instance. */
     promotions: number;
     twoPrimaries: Overlap[];
-    /** Answers the sampler got, per instance. */
+    /** Answers the sampler got since the fault, per instance. */
     sampled: Record<string, number>;
     /** Share of the host's CPU time that its hypervisor gave to others while the longest pause lasted, 0 to 1. */
     stolenShare: number;
     /** The same from when healing was begun until the cluster was redundant again. */
     stolenWhileHealing: number;
-    /** Seconds that the drill's own process was kept from running from the fault on, at the 99th percentile. */
+    /** Seconds that the drill's own process was kept from running while the longest pause lasted. */
     ownDelaySeconds: number;
+    /** Set when a client still could not write after two minutes, and the fault was healed nevertheless. */
+    gaveUp?: string;
+    /** Why the fault did nothing; undefined where it did, or nothing is known of it. */
+    notBitten?: string;
     /** Why it does not heal without a person; undefined when it did. */
     stuck?: string;
     /** Undefined in a run that was published: it keeps every number, and no pictures. */
@@ -55,9 +59,11 @@ export interface RoundOptions {
 }
 
 const warmUpMs = 4000;
-/** A fault that bites late must have bitten before the outage is called over. */
-const settleMs = 8000;
+/** A fault that bites late, when a lock expires that is renewed no more, must have bitten before the outage is called over. */
+const settleSeconds = (ttl: number): number => Math.max(8, ttl + 2);
 const limitMs = 120_000;
+/** Long enough for each instance to be sampled after it is back, and for what its return may still do to the others. */
+const afterMs = 3000;
 const healLimitSeconds = 600;
 /** For what the database itself does not need: machines, nodes and entries. */
 const layersLimitSeconds = 300;
@@ -71,6 +77,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
     await cluster.waitUntilHealed();
     await backupsAtRest(cluster);
     const before = await primaryNow(cluster);
+    const { ttl } = await cluster.timers();
     const [entry] = cluster.readWrite;
     if (entry === undefined) {
         throw new Error("the connection string names no entry");
@@ -85,18 +92,23 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         compareCopies: (round) => differingCopies(instances, round),
     });
     const sampler = new Sampler(instances);
-    const ownDelay = new OwnDelay();
+    const ownDelay = new OwnDelay(now);
     const steal = new StealRecord(now);
     const timeline = new Timeline(ledger, sampler);
     let preparing: Promise<PreparedFault> | undefined;
     let prepared: PreparedFault | undefined;
+    let injecting: Promise<void> | undefined;
     let healed = false;
     let ended: Error | undefined;
     let ending: Promise<void> | undefined;
     // Ctrl-C must leave neither the fault behind nor what was prepared for it.
     const interrupted = () => {
         ending ??= Promise.resolve(preparing)
-            .then((half) => half?.heal())
+            .then(async (half) => {
+                // Beside an injection that still works it would find nothing to take back.
+                await injecting?.catch(() => undefined);
+                await half?.heal();
+            })
             .catch(() => undefined)
             .finally(() => process.exit(130));
     };
@@ -108,45 +120,49 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         preparing = fault.prepare(cluster);
         prepared = await preparing;
         await ending;
-        ownDelay.take();
         const faultAt = timeline.mark("fault");
         report(`${prepared.target} is hit`);
-        await prepared.inject();
-        await whileItLasts(ledger, fault, faultAt, report);
+        injecting = prepared.inject();
+        await injecting;
+        const gaveUp = await whileItLasts(ledger, fault, faultAt, settleSeconds(ttl), report);
+        const notBitten = await prepared.notBitten?.();
         const healAt = timeline.mark("heal");
         report("healing");
         await (options.heal ?? prepared.heal)();
         healed = true;
         const notHealed = await whyNot(cluster.waitUntilHealed(healLimitSeconds));
-        const delayed = ownDelay.take();
         const wholeAt = timeline.mark(notHealed === undefined ? "whole" : "stuck");
         report("waiting for the machines, the nodes and the entries");
         const stuck = notHealed ?? (await whyNot(cluster.waitUntilWhole(layersLimitSeconds)));
-        await sleep(2000);
+        await sleep(afterMs);
         await options.beforeVerdict?.(cluster);
         const held = fault.holdSeconds !== undefined;
         const seen = ledger.outage(faultAt, held ? now() : healAt);
-        const pause = held ? undefined : ledger.outage(healAt, wholeAt).whole;
+        const later = held ? undefined : ledger.outage(healAt);
+        const pause = later?.whole;
         const longest = pause !== undefined && pause.seconds > seen.whole.seconds ? pause : seen.whole;
+        const clearFrom = needsHealing(fault) ? healAt : faultAt;
         const after = await primaryNow(cluster).catch(() => ({ name: "(none)", timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
         report("comparing what clients were told with what is there");
         return {
-            ...(await ledger.finish()),
+            ...(await ledger.finish(faultAt)),
             fault: fault.name,
             target: prepared.target,
             begun: begun.toISOString(),
             outageSeconds: seen.whole.seconds,
-            worstClientSeconds: seen.worstClient.seconds,
+            worstClientSeconds: Math.max(seen.worstClient.seconds, later?.worstClient.seconds ?? 0),
             pauseWhileHealingSeconds: pause?.seconds ?? 0,
-            redundancySeconds: (wholeAt - (needsHealing(fault) ? healAt : faultAt)) / 1000,
+            redundancySeconds: (wholeAt - clearFrom) / 1000,
             primary: { before: before.name, after: after.name },
             promotions: after.timeline - before.timeline,
             twoPrimaries,
-            sampled: Object.fromEntries(sampler.answers),
-            stolenShare: steal.share(longest.from, longest.until ?? wholeAt),
-            stolenWhileHealing: steal.share(healAt, wholeAt),
-            ownDelaySeconds: delayed,
+            sampled: sampler.answersSince(faultAt),
+            stolenShare: steal.share(longest.from, longest.until ?? now()),
+            stolenWhileHealing: steal.share(clearFrom, wholeAt),
+            ownDelaySeconds: ownDelay.seconds(longest.from, longest.until ?? now()),
+            gaveUp,
+            notBitten,
             ...(stuck === undefined ? {} : { stuck }),
             timeline: timeline.recorded(),
         };
@@ -192,7 +208,8 @@ const whyNot = (waiting: Promise<unknown>): Promise<string | undefined> =>
     );
 
 /** Those are away until somebody brings them back; the others begin to come back at once. */
-const needsHealing = ({ bar, holdSeconds }: Fault): boolean => bar === "machine" || holdSeconds !== undefined;
+const needsHealing = ({ awayUntilHealed, holdSeconds }: Fault): boolean =>
+    awayUntilHealed === true || holdSeconds !== undefined;
 
 async function primaryNow({ state, tunnel }: Cluster): Promise<{ name: string; timeline: number }> {
     const instances = await probeInstances(state, tunnel);
@@ -203,25 +220,30 @@ async function primaryNow({ state, tunnel }: Cluster): Promise<{ name: string; t
     return { name: primary.name, timeline: primary.timeline };
 }
 
+/** Returns why it was not waited for any longer, where a client still cannot write. */
 async function whileItLasts(
     ledger: Ledger,
     { holdSeconds }: Fault,
     faultAt: number,
+    settle: number,
     report: (text: string) => void,
-): Promise<void> {
+): Promise<string | undefined> {
     const since = () => `${Math.round((now() - faultAt) / 1000)} s`;
     const writes = () =>
         ledger.allAcknowledgedSince(now() - 1000) ? "every client writes" : "not every client writes";
     if (holdSeconds !== undefined) {
-        for (const end = faultAt + holdSeconds * 1000; now() < end;) {
+        for (const end = now() + holdSeconds * 1000; now() < end;) {
             report(`held for ${since()} of ${holdSeconds} s, ${writes()}`);
             await sleep(Math.min(500, Math.max(0, end - now())));
         }
-        return;
+        return undefined;
     }
-    await sleep(settleMs);
-    while (!ledger.allAcknowledgedSince(now() - 1000) && now() < faultAt + limitMs) {
+    const limit = now() + limitMs;
+    await sleep(settle * 1000);
+    while (!ledger.allAcknowledgedSince(now() - 1000)) {
+        if (now() > limit) return `not every client could write ${since()} after the fault`;
         report(`${since()} after it, ${writes()}`);
         await sleep(100);
     }
+    return undefined;
 }

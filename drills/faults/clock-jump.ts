@@ -22,9 +22,9 @@ const jump = (minutes: number): Fault => ({
         return {
             target: `${name} on ${machine.name}`,
             async inject() {
+                await undoLater(ssh, "timedatectl set-ntp true");
                 await ssh.run(`timedatectl set-ntp false 2>/dev/null; ${shift(60 * minutes)}`);
                 jumped = true;
-                await undoLater(ssh, "timedatectl set-ntp true");
                 await sleep(100);
             },
             async heal() {

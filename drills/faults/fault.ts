@@ -6,6 +6,8 @@ export interface PreparedFault {
     /** What it hits, for people. */
     target: string;
     inject(): Promise<void>;
+    /** Asked before it is healed: why it did nothing, undefined when it did what it should. Without it nothing is known. */
+    notBitten?(): Promise<string | undefined>;
     /** Ends the fault, and brings back what does not come back by itself. */
     heal(): Promise<void>;
 }
@@ -22,7 +24,9 @@ export interface Fault {
      * outage; a missing one means that the fault did not bite.
      */
     failover: "expected" | "allowed" | "forbidden";
-    /** Seconds it lasts. Without it: until every client writes again, two minutes at most. */
+    /** Something is gone until the drill brings it back: the way back to redundancy begins there. */
+    awayUntilHealed?: boolean;
+    /** Seconds it lasts from when it is there. Without it: until every client writes again, two minutes at most. */
     holdSeconds?: number;
     /** Seconds until it must be redundant again, at the 95th percentile. @default not judged */
     redundantWithin?: number;

@@ -11,8 +11,8 @@ async function freeze(on: MachineOf, find: (ssh: SshConnection) => Promise<numbe
         target: `${name} on ${machine.name}`,
         async inject() {
             frozen = await find(ssh);
-            await signal(ssh, "STOP", frozen);
             await undoLater(ssh, `kill -CONT ${frozen.join(" ")} 2>/dev/null; true`);
+            await signal(ssh, "STOP", frozen);
         },
         heal: () => resume(ssh, frozen),
     };

@@ -35,6 +35,7 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
             await giveBack();
             throw error;
         }
+        let refused = false;
         return {
             target: `${replica.name} on ${replica.machine.name}`,
             async inject() {
@@ -49,9 +50,10 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
                     .catch(() => undefined);
                 await session
                     .query("insert into drills.writes select 'filler', row, 0 from generate_series(1, 2000000) as row")
-                    .catch(() => undefined);
+                    .catch(() => (refused = true));
                 session.destroy();
             },
+            notBitten: async () => (refused ? undefined : "there was room for everything"),
             heal: giveBack,
         };
     },

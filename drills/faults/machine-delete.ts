@@ -14,6 +14,7 @@ export const machineDelete = (
     imitates,
     bar: "machine",
     failover: "allowed",
+    awayUntilHealed: true,
     redundantWithin: 300,
     long: true,
     obstacle: async ({ state }) => state.machines.map(providerObstacle).find((reason) => reason !== undefined),

@@ -14,6 +14,7 @@ export const primaryMachinePowerOff: Fault = {
     imitates: "the machine of the primary loses its power, and is switched on again later with its disks",
     bar: "machine",
     failover: "expected",
+    awayUntilHealed: true,
     redundantWithin: 60,
     obstacle: powerObstacle,
     async prepare(cluster) {
@@ -30,6 +31,7 @@ export const primaryAndEtcdLeaderPowerOff: Fault = {
     imitates: "the machine of the primary and of etcd's leader loses its power, and is switched on again later",
     bar: "machine",
     failover: "expected",
+    awayUntilHealed: true,
     redundantWithin: 60,
     obstacle: powerObstacle,
     async prepare(cluster) {
@@ -50,6 +52,7 @@ export const etcdLeaderPowerOff: Fault = {
     imitates: "the machine of etcd's leader and an asynchronous replica loses its power",
     bar: "planned",
     failover: "forbidden",
+    awayUntilHealed: true,
     redundantWithin: 60,
     obstacle: powerObstacle,
     async prepare(cluster) {
@@ -64,6 +67,7 @@ export const replicaMachinePowerOff: Fault = {
     imitates: "the machine of the synchronous standby loses its power, and is switched on again later",
     bar: "standby",
     failover: "forbidden",
+    awayUntilHealed: true,
     redundantWithin: 60,
     obstacle: powerObstacle,
     async prepare(cluster) {

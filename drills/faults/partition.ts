@@ -8,8 +8,15 @@ import type { Fault, PreparedFault } from "./fault";
 async function podCut(cluster: Cluster, rules: (primary: string) => Promise<Rule[]>): Promise<PreparedFault> {
     const { name, machine, ssh } = await cluster.primaryMachine();
     const cut = new NetworkCut(ssh, await rules(name), await process(ssh, "postmaster"));
-    return { target: `${name} on ${machine.name}`, inject: () => cut.apply(), heal: () => cut.lift() };
+    return prepared(cut, `${name} on ${machine.name}`);
 }
+
+const prepared = (cut: NetworkCut, target: string): PreparedFault => ({
+    target,
+    inject: () => cut.apply(),
+    notBitten: async () => ((await cut.packets()) > 0 ? undefined : "no packet was lost"),
+    heal: () => cut.lift(),
+});
 
 async function primaryObstacle(cluster: Cluster): Promise<string | undefined> {
     return cutObstacle((await cluster.primaryMachine()).ssh);
@@ -60,11 +67,7 @@ export const cutFromReplicas: Fault = {
 async function machineCut(cluster: Cluster, directions: ("in" | "out")[]): Promise<PreparedFault> {
     const { name, machine, ssh } = await cluster.primaryMachine();
     const cut = await cutOff(cluster, { name, machine, ssh }, directions);
-    return {
-        target: `${machine.name} with ${name}: ${directions.join(" and ")}`,
-        inject: () => cut.apply(),
-        heal: () => cut.lift(),
-    };
+    return prepared(cut, `${machine.name} with ${name}: ${directions.join(" and ")}`);
 }
 
 /** All packets between a machine and the others get lost; those of the drills, and of clients beside them, do not. */

@@ -39,8 +39,8 @@ export const slowDisk: Fault = {
         return {
             target: `${name} on ${machine.name}`,
             async inject() {
-                await ssh.run(`echo '${device} wbps=${throttled}' > ${file}`);
                 await undoLater(ssh, lift);
+                await ssh.run(`echo '${device} wbps=${throttled}' > ${file}`);
             },
             heal: async () => void (await ssh.run(lift, { allowFailure: true })),
         };
@@ -61,6 +61,10 @@ export const busyDisk: Fault = {
         return {
             target: `${name} on ${machine.name}`,
             inject: async () => void (await ssh.run(`${run} bash -c '${loop}'`)),
+            async notBitten() {
+                const { stdout } = await ssh.run("stat -c %s /var/lib/rancher/drill-busy || true");
+                return Number(stdout) > 0 ? undefined : "nothing was written";
+            },
             async heal() {
                 await ssh.run("systemctl stop drill-busy-disk; rm -f /var/lib/rancher/drill-busy", {
                     allowFailure: true,

@@ -99,10 +99,10 @@ export class Ledger {
     }
 
     /** Ends the round and holds what clients were told against what is there. */
-    async finish(): Promise<Verdict> {
+    async finish(faultAt: number): Promise<Verdict> {
         await this.stop();
         const { readWrite, round, compareCopies } = this.options;
-        const verdict = judgeLedger(this.operations, this.readings, await findRound(readWrite, round));
+        const verdict = judgeLedger(this.operations, this.readings, await findRound(readWrite, round), faultAt);
         verdict.violations.push(...((await compareCopies?.(round)) ?? []));
         if (verdict.violations.length === 0) {
             await forgetRound(readWrite, round);

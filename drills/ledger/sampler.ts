@@ -7,8 +7,11 @@ import { overlaps, type Acceptance, type Overlap } from "./two-primaries";
 
 const everyMs = 200;
 
-/** silent: no answer at all; refusing: it answers, but neither accepts a write nor says that it is read-only. */
-export type SampledRole = "primary" | "replica" | "refusing" | "silent";
+/**
+ * silent: no answer at all; refusing: it answers, but neither accepts a write nor says that it is read-only; waiting: it takes
+ * itself for the primary, and does not acknowledge.
+ */
+export type SampledRole = "primary" | "replica" | "refusing" | "waiting" | "silent";
 
 export interface RoleChange {
     instance: string;
@@ -23,14 +26,14 @@ export class Sampler {
     readonly acceptances: Acceptance[] = [];
     /** What each instance said of itself, a new entry whenever it says something else. */
     readonly roles: RoleChange[] = [];
-    /** Attempts that got an answer of any kind, per instance: a sampler that reached nobody proves nothing. */
-    readonly answers: Map<string, number>;
+    /** When each instance gave an answer of any kind: a sampler that reached nobody proves nothing. */
+    private readonly answers: Map<string, number[]>;
     private readonly current = new Map<string, SampledRole>();
     private stopped = false;
     private readonly loops: Promise<void>[];
 
     constructor(private readonly options: InstanceAccess) {
-        this.answers = new Map(options.instances.map(({ name }) => [name, 0]));
+        this.answers = new Map(options.instances.map(({ name }) => [name, []]));
         this.loops = options.instances.map((instance) => this.sample(instance));
     }
 
@@ -40,10 +43,19 @@ export class Sampler {
         return overlaps(this.acceptances);
     }
 
+    /** How often each instance answered since then. */
+    answersSince(time: number): Record<string, number> {
+        const counts = [...this.answers].map(
+            ([name, times]) => [name, times.filter((at) => at >= time).length] as const,
+        );
+        return Object.fromEntries(counts);
+    }
+
     private async sample(instance: { name: string; address: string }): Promise<void> {
         let session: Session | undefined;
         while (!this.stopped) {
             const begin = now();
+            let isOpen = false;
             try {
                 session =
                     session === undefined || session.isBroken
@@ -54,6 +66,7 @@ export class Sampler {
                     await sleep(Math.max(0, begin + everyMs - now()));
                     continue;
                 }
+                isOpen = true;
                 const sent = now();
                 const { rows } = await session.query<{ timeline: number }>(insertSample, [instance.name]);
                 const timeline = rows[0]?.timeline ?? 0;
@@ -61,7 +74,7 @@ export class Sampler {
                 this.count(instance.name, "primary");
             } catch (error) {
                 const { code } = error as { code?: string };
-                this.note(instance.name, code === undefined ? "silent" : "refusing");
+                this.note(instance.name, code !== undefined ? "refusing" : isOpen ? "waiting" : "silent");
                 session?.destroy();
                 session = undefined;
             }
@@ -71,7 +84,7 @@ export class Sampler {
     }
 
     private count(instance: string, role: SampledRole): void {
-        this.answers.set(instance, (this.answers.get(instance) ?? 0) + 1);
+        this.answers.get(instance)?.push(now());
         this.note(instance, role);
     }
 

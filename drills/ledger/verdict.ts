@@ -13,7 +13,7 @@ export interface Verdict {
     acknowledged: number;
     failed: number;
     unknown: number;
-    /** Reads on the read-write and on the read-only entries. */
+    /** Reads on the read-write and on the read-only entries that began after the fault. */
     reads: { primary: number; replica: number };
     lost: number;
     /** Empty, or the promise is broken. */
@@ -22,7 +22,7 @@ export interface Verdict {
     onReplicas: { anomalies: Violation[]; operationsBehind: number };
 }
 
-export function judgeLedger(operations: Operation[], readings: Reading[], found: Found): Verdict {
+export function judgeLedger(operations: Operation[], readings: Reading[], found: Found, faultAt: number): Verdict {
     const counts = operationsOf(operations, "count");
     const history = historyOf(operations, readings);
     const onReplica = new Set(history.filter(({ on }) => on === "replica").map(({ id }) => id));
@@ -36,7 +36,8 @@ export function judgeLedger(operations: Operation[], readings: Reading[], found:
         ...anomalies.filter((anomaly) => !isAccepted(anomaly)),
     ];
     const told = (outcome: Outcome) => operations.filter((operation) => operation.outcome === outcome).length;
-    const readFrom = (from: Reading["from"]) => readings.filter((reading) => reading.from === from).length;
+    const readFrom = (from: Reading["from"]) =>
+        readings.filter((reading) => reading.from === from && reading.begin >= faultAt).length;
     return {
         acknowledged: told("ok"),
         failed: told("failed"),

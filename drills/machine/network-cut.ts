@@ -38,8 +38,17 @@ export class NetworkCut {
     async apply(): Promise<void> {
         const { pin } = this;
         const pinning = pin === undefined ? "" : `touch ${pin.to}; mount --bind ${pin.from} ${pin.to}; `;
-        await this.ssh.run(`set -e; ${pinning}${this.commands("-I").join("; ")}`);
         await undoLater(this.ssh, this.undoing);
+        await this.ssh.run(`set -e; ${pinning}${this.commands("-I").join("; ")}`);
+    }
+
+    /** Packets that it took, by the counters of its rules. */
+    async packets(): Promise<number> {
+        const chains = new Set(this.rules.map(({ table, chain }) => `-t ${table} -L ${chain}`));
+        const list = [...chains].map((chain) => `${this.prefix}iptables -w 5 ${chain} -v -x -n`).join("; ");
+        const { stdout } = await this.ssh.run(list);
+        const own = stdout.split("\n").filter((line) => line.includes(this.mark));
+        return own.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[0]), 0);
     }
 
     /** A cut that stays would break every round after it, so it is looked whether it is gone. */

@@ -74,6 +74,7 @@ const colours = [
     ["--write", "acknowledgements per 100 ms"],
     ["--primary", "accepts writes"],
     ["--replica", "read-only"],
+    ["--waiting", "takes itself for the primary, acknowledges nothing"],
     ["--refusing", "refuses"],
     ["--silent", "does not answer"],
 ];

@@ -1,10 +1,10 @@
 /** Colours by role and meaning; both schemes keep a contrast that can be read. */
 export const style = `
 :root { color-scheme: light dark; --ground: #fff; --text: #1c2430; --quiet: #5b6675; --line: #d8dee6; --panel: #f5f7fa;
-  --write: #2f6fb4; --primary: #2e8b57; --replica: #a9c7e4; --refusing: #e0a030; --silent: #c8cdd4;
+  --write: #2f6fb4; --primary: #2e8b57; --replica: #a9c7e4; --refusing: #e0a030; --waiting: #b05cc0; --silent: #c8cdd4;
   --good: #1d7a46; --bad: #b3261e; --open: #8a6100; }
 @media (prefers-color-scheme: dark) { :root { --ground: #12161c; --text: #e4e8ee; --quiet: #9aa5b3; --line: #303844;
-  --panel: #1a2029; --write: #6aa7e8; --primary: #4fbf80; --replica: #35506b; --refusing: #c98f2a; --silent: #444c57;
+  --panel: #1a2029; --write: #6aa7e8; --primary: #4fbf80; --replica: #35506b; --refusing: #c98f2a; --waiting: #c583d2; --silent: #444c57;
   --good: #5fd08f; --bad: #ff8a80; --open: #e6b84d; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.5rem 4rem; background: var(--ground); color: var(--text);
@@ -22,7 +22,7 @@ svg { display: block; width: 100%; height: auto; } svg text { fill: var(--quiet)
 .area { fill: var(--write); } .axis { stroke: var(--line); } .mark { stroke: var(--bad); stroke-width: 1.5; }
 .mark.heal, .mark.whole { stroke: var(--good); } .mark.heal { stroke-dasharray: 4 3; }
 svg .lane-primary { fill: var(--primary); } svg .lane-replica { fill: var(--replica); }
-svg .lane-refusing { fill: var(--refusing); } svg .lane-silent { fill: var(--silent); }
+svg .lane-refusing { fill: var(--refusing); } svg .lane-waiting { fill: var(--waiting); } svg .lane-silent { fill: var(--silent); }
 .legend span { margin-right: 1rem; white-space: nowrap; } .legend i { display: inline-block; width: .9em; height: .9em; border-radius: .2em;
   margin-right: .35em; vertical-align: -.1em; }
 ul { margin: .25rem 0; padding-left: 1.25rem; }

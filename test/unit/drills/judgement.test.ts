@@ -28,6 +28,8 @@ describe("judgement of a round", () => {
         ["it needs a person", {}, { stuck: "instance postgres-1: stopped" }],
         ["somebody was promoted without need", { failover: "forbidden" }, {}],
         ["nobody was promoted though somebody had to be", { failover: "expected" }, { promotions: 0 }],
+        ["a client never came back by itself", {}, { gaveUp: "not every client could write 128 s after the fault" }],
+        ["the fault did nothing", {}, { notBitten: "no packet was lost" }],
         ["there was no load", {}, { acknowledged: 99 }],
         ["an instance was hardly watched", {}, { sampled: { "postgres-0": 50, "postgres-1": 4 } }],
         ["an instance was never reached", {}, { sampled: { "postgres-0": 50, "postgres-1": 0 } }],
@@ -48,6 +50,15 @@ describe("judgement of a round", () => {
         assert.equal(summarise(fault, [round({ outageSeconds: 5.1, stolenShare: 0.2 })], timers).verdict, "not judged");
         const heldUp = round({ outageSeconds: 5.1, ownDelaySeconds: 0.3 });
         assert.equal(summarise(fault, [heldUp], timers).verdict, "not judged");
+    });
+
+    it("excuses no more than what the host withheld", () => {
+        const verdictOf = (changes: Partial<RoundResult>) => summarise(fault, [round(changes)], timers).verdict;
+        assert.equal(verdictOf({ outageSeconds: 9.9, stolenShare: 0.5 }), "not judged");
+        assert.equal(verdictOf({ outageSeconds: 10.1, stolenShare: 0.5 }), "late");
+        assert.equal(verdictOf({ outageSeconds: 120, stolenShare: 0.2 }), "late");
+        assert.equal(verdictOf({ outageSeconds: 5.5, ownDelaySeconds: 0.3 }), "late");
+        assert.equal(verdictOf({ outageSeconds: 8, ownDelaySeconds: 3.1 }), "not judged");
     });
 
     it("holds the time until redundant against what was stolen meanwhile", () => {

@@ -27,23 +27,23 @@ const violated = ({ violations }: Verdict): string[] => violations.map(({ kind }
 
 describe("the verdict on what replicas show", () => {
     it("accepts there, and only there, a write that never came to be and that nobody was told of", () => {
-        const onReplica = judgeLedger([append("unknown")], [reading("replica", [10], [11])], found([], []));
+        const onReplica = judgeLedger([append("unknown")], [reading("replica", [10], [11])], found([], []), 0);
         assert.deepEqual(violated(onReplica), []);
         assert.ok(onReplica.onReplicas.anomalies.every(({ kind }) => kind === "G1a-unknown"));
         assert.equal(onReplica.onReplicas.anomalies.length, 2);
-        const onPrimary = judgeLedger([append("unknown")], [reading("primary", [10], [11])], found([], []));
+        const onPrimary = judgeLedger([append("unknown")], [reading("primary", [10], [11])], found([], []), 0);
         assert.deepEqual(violated(onPrimary), ["G1a-unknown", "G1a-unknown"]);
     });
 
     it("accepts an older state", () => {
-        const stale = judgeLedger([append("ok")], [reading("replica", [], [])], found([10], [11]));
+        const stale = judgeLedger([append("ok")], [reading("replica", [], [])], found([10], [11]), 0);
         assert.deepEqual([violated(stale), stale.onReplicas.anomalies], [[], []]);
     });
 
     it("accepts no refused write and no half of a transaction", () => {
-        const refused = judgeLedger([append("failed")], [reading("replica", [10], [11])], found([], []));
+        const refused = judgeLedger([append("failed")], [reading("replica", [10], [11])], found([], []), 0);
         assert.deepEqual(violated(refused), ["G1a", "G1a"]);
-        const half = judgeLedger([append("ok")], [reading("replica", [10], [])], found([10], [11]));
+        const half = judgeLedger([append("ok")], [reading("replica", [10], [])], found([10], [11]), 0);
         assert.deepEqual(violated(half), ["G-single"]);
     });
 });
