@@ -15,15 +15,15 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compare } from "../drills/bench/comparison";
-import { casesOf, loads, type Load, type Measurement } from "../drills/bench/load";
+import { casesOf, loads, type Measurement } from "../drills/bench/load";
 import { Pgbench } from "../drills/bench/pgbench";
 import { Cluster } from "../drills/cluster";
 import { benchHead, benchRows, renderBenchPage } from "../drills/report/bench-page";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { markdownTable } from "../drills/report/markdown";
-import { ToolchainError } from "../offline/errors";
 import { say, step } from "../offline/progress";
 import { main } from "./main";
+import { chosen, positive } from "./options";
 
 const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
 
@@ -39,30 +39,11 @@ const { values: options } = parseArgs({
     },
 });
 
-function positive(name: string, text: string): number {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < 1) {
-        throw new ToolchainError(`--${name}: ${text} is no number of at least 1.`, "Give a whole number.");
-    }
-    return value;
-}
-
-function chosenLoads(): Load[] {
-    return options.loads.split(",").map((name) => {
-        const load = loads.find((candidate) => candidate.name === name);
-        if (load === undefined) {
-            const known = loads.map((candidate) => candidate.name).join(", ");
-            throw new ToolchainError(`--loads: there is no load ${name}.`, `Choose of: ${known}.`);
-        }
-        return load;
-    });
-}
-
 async function bench(): Promise<number> {
     const [seconds, repeats, scale] = (["seconds", "repeats", "scale"] as const).map((name) =>
         positive(name, options[name]),
     ) as [number, number, number];
-    const chosen = chosenLoads();
+    const chosenLoads = chosen("loads", options.loads.split(","), loads);
     const clients = options.clients.split(",").map((text) => positive("clients", text));
     const begun = new Date().toISOString();
     const name = options.name ?? begun.slice(0, 19).replace(/:/g, "-");
@@ -84,7 +65,7 @@ async function bench(): Promise<number> {
         await cluster.waitUntilHealed();
         const pgbench = await step("making the tables", () => Pgbench.prepare(cluster, scale));
         try {
-            for (const group of chosen.flatMap((load) => clients.map((count) => ({ load, clients: count })))) {
+            for (const group of chosenLoads.flatMap((load) => clients.map((count) => ({ load, clients: count })))) {
                 for (let repeat = 0; repeat < repeats; repeat += 1) {
                     const title = `${group.load.name}, ${group.clients} clients, ${repeat + 1}/${repeats}`;
                     await step(title, async (progress) => {

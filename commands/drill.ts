@@ -19,7 +19,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkout } from "../offline/checkout";
-import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { Cluster } from "../drills/cluster";
 import { catalogue, core } from "../drills/faults/catalogue";
@@ -29,6 +28,7 @@ import { earlierRun, publishedFile } from "../drills/report/published-run";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { drill, type DrillRun } from "../drills/run";
 import { main } from "./main";
+import { chosen, positive } from "./options";
 import { printTable } from "./table";
 
 const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
@@ -46,27 +46,6 @@ const { values: options } = parseArgs({
     },
 });
 
-function chosenFaults(): Fault[] {
-    if (options.fault === undefined) {
-        return options.all ? catalogue : core;
-    }
-    return options.fault.map((name) => {
-        const fault = catalogue.find((candidate) => candidate.name === name);
-        if (fault === undefined) {
-            throw new ToolchainError(`--fault: there is no fault ${name}.`, 'make drill ARGS="--list" shows all.');
-        }
-        return fault;
-    });
-}
-
-function positive(name: "rounds" | "writers" | "minutes"): number {
-    const value = Number(options[name]);
-    if (!Number.isInteger(value) || value < 1) {
-        throw new ToolchainError(`--${name}: ${options[name]} is no number of at least 1.`, "Give a whole number.");
-    }
-    return value;
-}
-
 function list(): number {
     const mark = (fault: Fault) => (core.includes(fault) ? "core" : fault.long ? "long" : "");
     printTable(
@@ -80,8 +59,9 @@ async function run(): Promise<number> {
     if (options.list) {
         return list();
     }
-    const faults = chosenFaults();
-    const [rounds, writers] = [positive("rounds"), positive("writers")];
+    const standard = options.all ? catalogue : core;
+    const faults = options.fault === undefined ? standard : chosen("fault", options.fault, catalogue);
+    const [rounds, writers] = [positive("rounds", options.rounds), positive("writers", options.writers)];
     const name = options.name ?? new Date().toISOString().slice(0, 19).replace(/:/g, "-");
     const folder = reportsDirectory("drills");
     mkdirSync(folder, { recursive: true });
@@ -89,7 +69,8 @@ async function run(): Promise<number> {
     const page = join(folder, `${name}.html`);
     const continues = earlierRun(file, publishedFile(checkout, name));
     if (continues !== undefined) say(`Run ${name} has ${continues.rounds.length} rounds; going on with it.`);
-    const deadline = options.minutes === undefined ? undefined : Date.now() + positive("minutes") * 60_000;
+    const deadline =
+        options.minutes === undefined ? undefined : Date.now() + positive("minutes", options.minutes) * 60_000;
     const cluster = await Cluster.open();
     try {
         const save = (seen: DrillRun) => {

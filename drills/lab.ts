@@ -7,8 +7,8 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { main } from "../commands/main";
+import { chosen, positive } from "../commands/options";
 import { printTable } from "../commands/table";
-import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { runLab, type LabRound } from "./lab/round";
 import { divergedConfirms } from "./lab/scenarios/diverged-confirms";
@@ -51,23 +51,14 @@ const { values: options } = parseArgs({
     },
 });
 
-function chosenScenarios(): Scenario[] {
-    return (options.scenario ?? scenarios.map(({ name }) => name)).map((name) => {
-        const found = known.find((scenario) => scenario.name === name);
-        if (found === undefined) {
-            const names = known.map((scenario) => scenario.name).join(", ");
-            throw new ToolchainError(`There is no scenario ${name}.`, `Choose of: ${names}.`);
-        }
-        return found;
-    });
-}
-
 async function lab(): Promise<number> {
     const patches = chosenPatches(options.patches);
+    const chosenScenarios = options.scenario === undefined ? scenarios : chosen("scenario", options.scenario, known);
+    const rounds = positive("rounds", options.rounds);
     const results: LabRound[] = [];
-    for (const scenario of chosenScenarios()) {
+    for (const scenario of chosenScenarios) {
         let round = 0;
-        for await (const result of runLab(scenario, patches, Number(options.rounds))) {
+        for await (const result of runLab(scenario, patches, rounds)) {
             const { evidence, ...figures } = result;
             results.push(figures);
             round += 1;

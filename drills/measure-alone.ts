@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { main } from "../commands/main";
+import { positive } from "../commands/options";
 import { say } from "../offline/progress";
 import { asSuperuser } from "./backup/pods";
 import { alone } from "./bench/alone";
@@ -23,7 +24,7 @@ const { values: options } = parseArgs({
     },
 });
 const [clients, rounds, seconds, scale] = (["clients", "rounds", "seconds", "scale"] as const).map((name) =>
-    Number(options[name]),
+    positive(name, options[name]),
 ) as [number, number, number, number];
 
 const sides = ["alone", "direct", "haproxy"] as const;

@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { main } from "../commands/main";
+import { positive } from "../commands/options";
 import { say } from "../offline/progress";
 import { asSuperuser, inContainer, switchSegment } from "./backup/pods";
 import { Runner } from "./backup/runner";
@@ -21,7 +22,9 @@ const { values: options } = parseArgs({
         only: { type: "string" },
     },
 });
-const rounds = Number(options.rounds);
+const rounds = positive("rounds", options.rounds);
+const scale = positive("scale", options.scale);
+const seconds = positive("seconds", options.seconds);
 const pod = "deploy/postgres-backup";
 
 async function measure(): Promise<number> {
@@ -46,12 +49,12 @@ async function load(cluster: Cluster): Promise<void> {
     const size = Number(
         await asSuperuser(cluster, "select coalesce(pg_total_relation_size(to_regclass('pgbench_accounts')), 0);"),
     );
-    if (size > Number(options.scale) * 10 * 2 ** 20) {
+    if (size > scale * 10 * 2 ** 20) {
         return;
     }
-    say(`Loading pgbench data of scale ${options.scale} ...`);
+    say(`Loading pgbench data of scale ${scale} ...`);
     const { name } = await cluster.primary();
-    const command = `pgbench -i -q -s ${options.scale} -h /run/postgresql -U postgres app`;
+    const command = `pgbench -i -q -s ${scale} -h /run/postgresql -U postgres app`;
     await inContainer(cluster, name, "postgresql", `${command} > /dev/null 2>&1`);
 }
 
@@ -137,7 +140,7 @@ async function measureArchiving(cluster: Cluster, runner: Runner, tps: Record<"o
 
 async function pgbench(cluster: Cluster): Promise<number> {
     const { name } = await cluster.primary();
-    const command = `pgbench -c 8 -j 2 -T ${options.seconds} -h /run/postgresql -U postgres app 2>&1`;
+    const command = `pgbench -c 8 -j 2 -T ${seconds} -h /run/postgresql -U postgres app 2>&1`;
     const output = await inContainer(cluster, name, "postgresql", command);
     const found = /tps = ([\d.]+)/.exec(output);
     if (!found) throw new Error(`pgbench: ${output}`);
