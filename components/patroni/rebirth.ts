@@ -4,7 +4,7 @@ import { keyPrefix, ports } from "../naming";
 import { step } from "../progress";
 import type { ClusterLocation } from "./api";
 import { paths } from "./config";
-import { startStopped, stopInstances } from "./stopping";
+import { isStarted, startStopped, stopInstances } from "./stopping";
 
 /** A cluster that begins anew from its repository: after a loss of all data, or for a restore that was asked for. */
 export interface Rebirth {
@@ -58,9 +58,16 @@ export class LostDataWatch {
     }
 }
 
-/** Stops every instance, forgets the cluster, and starts them: each sets its data aside, one restores, others clone. */
+/**
+ * Stops every instance, forgets the cluster, and starts them: each sets its data aside, one restores, others clone. An update
+ * that ended before the restore did is repeated: what the restore has made since may be acknowledged work, and is left alone.
+ */
 export async function startAnew(ssh: SshConnection, location: ClusterLocation, rebirth: Rebirth): Promise<void> {
     const { generation } = rebirth;
+    if ((await isStarted(ssh, location)) && (await hasBegun(ssh, location, generation))) {
+        console.log(`${location.cluster}: restore ${generation} has begun already; it goes on where it is`);
+        return;
+    }
     try {
         // RestorePreparation has stopped them; somebody may have started them since.
         await stopInstances(ssh, location, `restore ${generation}`);
@@ -71,6 +78,37 @@ export async function startAnew(ssh: SshConnection, location: ClusterLocation, r
         // A restore that cannot begin must not leave a cluster that is down.
         await startStopped(ssh, location);
     }
+}
+
+/** Whether any instance has data of this restore, or makes some, or may have: one that cannot be asked counts as such. */
+async function hasBegun(ssh: SshConnection, location: ClusterLocation, generation: number): Promise<boolean> {
+    const asked = location.instances.map(async (instance) => ({
+        mark: await restoreMark(ssh, location, instance),
+        data: await dataState(ssh, location, instance),
+    }));
+    const instances = await Promise.all(asked);
+    const known = instances.filter(({ mark }) => mark !== undefined);
+    if (known.length === 0) {
+        throw new Error(
+            `no instance of ${location.cluster} says whether restore ${generation} has begun; run the update again when ` +
+                `a pod runs, or stop them all (kubectl -n ${location.namespace} scale statefulset ${location.cluster} --replicas=0)`,
+        );
+    }
+    const follow = instances.filter(({ mark }) => mark === undefined || mark >= generation);
+    return known.some(({ mark }) => (mark ?? 0) >= generation) && follow.some(({ data }) => data !== "none");
+}
+
+/** The last restore that this instance's volume has seen (image/backup/set_aside.py); undefined where it cannot be asked. */
+async function restoreMark(
+    ssh: SshConnection,
+    { namespace }: ClusterLocation,
+    instance: string,
+): Promise<number | undefined> {
+    const { exitCode, stdout } = await kubectl(ssh, `-n ${namespace} exec -i ${instance} -c postgresql -- bash`, {
+        allowFailure: true,
+        stdin: `cat ${dataFolder}/restore-generation 2>/dev/null || echo 0\n`,
+    });
+    return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout) : undefined;
 }
 
 /** Names of Patroni's keys; undefined while etcd does not answer. */

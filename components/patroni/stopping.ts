@@ -4,15 +4,25 @@ import { step, waitFor } from "../progress";
 import { listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
 
-/** Archives what was written last and stops every instance. Nothing to do where there is no set of them yet. */
-export async function stopInstances(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+/**
+ * Archives what was written last and stops every instance. Nothing to do where there is no set of them yet. Fails before
+ * anything is stopped when the archive does not have it in time; the backlog of a store that was away takes as long.
+ */
+export async function stopInstances(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    why: string,
+    archivedWithinSeconds = 120,
+): Promise<void> {
     const { cluster, namespace, instances } = location;
     const replicas = await replicasOf(ssh, location);
     if (replicas === undefined) {
         return;
     }
     if (replicas > 0) {
-        await step(cluster, `${why}: archiving what was written last`, () => archiveTheRest(ssh, location));
+        await step(cluster, `${why}: archiving what was written last`, () =>
+            archiveTheRest(ssh, location, archivedWithinSeconds),
+        );
     }
     await step(cluster, `${why}: stopping the instances`, async () => {
         await scale(ssh, location, 0);
@@ -36,6 +46,10 @@ export async function startStopped(ssh: SshConnection, location: ClusterLocation
 const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
     kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
 
+/** Whether any of them is meant to run now. */
+export const isStarted = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
+    ((await replicasOf(ssh, location)) ?? 0) > 0;
+
 export const hasInstances = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
     (await replicasOf(ssh, location)) !== undefined;
 
@@ -47,7 +61,11 @@ async function replicasOf(ssh: SshConnection, { cluster, namespace }: ClusterLoc
 }
 
 /** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. */
-async function archiveTheRest(ssh: SshConnection, location: ClusterLocation): Promise<void> {
+async function archiveTheRest(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    archivedWithinSeconds: number,
+): Promise<void> {
     const members = await listMembers(ssh, location).catch(() => []);
     const primary = members.find(({ role, state }) => role === "leader" && state === "running")?.name;
     if (primary === undefined) {
@@ -70,10 +88,16 @@ async function archiveTheRest(ssh: SshConnection, location: ClusterLocation): Pr
         );
         return;
     }
-    await waitFor(`segment ${segment}`, 60, async () => {
+    await waitFor(`segment ${segment}`, archivedWithinSeconds, async () => {
         const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");
         return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };
-    }).catch((error: unknown) =>
-        console.log(`${location.cluster}: ${(error as Error).message}; it stays in the data set aside`),
-    );
+    }).catch((error: unknown) => {
+        const stop = `kubectl -n ${location.namespace} scale statefulset ${location.cluster} --replicas=0`;
+        throw new Error(
+            `restore: the repository does not have what was acknowledged last, and a restore would leave it behind: ` +
+                `${(error as Error).message}. Run the update again when \`make status\` says that WAL is archived. To restore ` +
+                `without it, stop the instances first (${stop}): it stays in the data directories that are set aside`,
+            { cause: error },
+        );
+    });
 }

@@ -80,11 +80,19 @@ function isWanted(inputs: RestorePreparationInputs): Promise<Wanted> {
         if (answer.refused !== undefined) {
             throw new Error(`restore: ${answer.refused}. ${nothingChanged}`);
         }
-        const tight = (await freeSpace(inputs)).filter(({ bytes }) => bytes < answer.bytes);
-        if (tight.length > 0) {
-            const volumes = tight.map(({ instance, bytes }) => `${instance} ${mebibytes(bytes)}`).join(", ");
+        const volumes = await lookAtVolumes(inputs);
+        const seen = Math.max(0, ...volumes.map(({ generation }) => generation));
+        if (answer.bytes > 0 && seen > request.generation) {
             throw new Error(
-                `restore: it needs ${mebibytes(answer.bytes)} free on each volume, beside the data of today: ${volumes}. ` +
+                `restore.generation: the volumes have seen restore ${seen}, and would ignore ${request.generation}; ` +
+                    `use ${seen + 1}. ${nothingChanged}`,
+            );
+        }
+        const tight = volumes.filter(({ bytes }) => bytes < answer.bytes);
+        if (tight.length > 0) {
+            const list = tight.map(({ instance, bytes }) => `${instance} ${mebibytes(bytes)}`).join(", ");
+            throw new Error(
+                `restore: it needs ${mebibytes(answer.bytes)} free on each volume, beside the data of today: ${list}. ` +
                     `An earlier data directory may lie there: see docs/runbooks/restore-in-place.md. ${nothingChanged}`,
             );
         }
@@ -102,21 +110,30 @@ interface Wanted {
 
 type Answer = { refused: string } | Wanted;
 
-interface FreeSpace {
+interface Volume {
     instance: string;
+    /** That are free. */
     bytes: number;
+    /** The last restore that it has seen (patroni/image/backup/set_aside.py). */
+    generation: number;
 }
 
 /** Of the instances that there are; one that cannot be asked is the bootstrap's to judge. */
-async function freeSpace({ servers, namespace, instances }: RestorePreparationInputs): Promise<FreeSpace[]> {
+async function lookAtVolumes({ servers, namespace, instances }: RestorePreparationInputs): Promise<Volume[]> {
     const server = await waitForServer(servers);
     return withSsh(server, async (ssh) => {
         const found = await Promise.all(
             instances.map(async (instance) => {
-                const look = `-n ${namespace} exec ${instance} -c postgresql -- df --output=avail -B1 /data`;
-                const { exitCode, stdout } = await kubectl(ssh, look, { allowFailure: true });
-                const bytes = Number(stdout.trim().split("\n").at(-1));
-                return exitCode === 0 && Number.isFinite(bytes) ? [{ instance, bytes }] : [];
+                const { exitCode, stdout } = await kubectl(
+                    ssh,
+                    `-n ${namespace} exec -i ${instance} -c postgresql -- bash`,
+                    {
+                        allowFailure: true,
+                        stdin: "df --output=avail -B1 /data | tail -n 1; cat /data/restore-generation 2>/dev/null || echo 0\n",
+                    },
+                );
+                const [bytes = NaN, generation = NaN] = stdout.trim().split(/\s+/).map(Number);
+                return exitCode === 0 && Number.isFinite(bytes + generation) ? [{ instance, bytes, generation }] : [];
             }),
         );
         return found.flat();

@@ -123,14 +123,32 @@ def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None
 
 def begin_with(options: list[str], described: dict, config: str, stanza: str | None) -> list[str]:
     """
-    pgBackRest begins with the newest backup, whatever line of timelines it is on and whether or not its pages are damaged;
-    with a target in time or in the WAL it looks for one that fits.
+    pgBackRest begins with the newest backup, or the newest before a target in time or in the WAL, whatever line of timelines
+    it is on and whether or not its pages are damaged; one of a line that was left it refuses then.
     """
-    if any(each.startswith(("--set=", "--type=time", "--type=lsn")) for each in options):
+    asked = dict(option.removeprefix("--").partition("=")[::2] for option in options)
+    if "set" in asked:
         return []
-    given = [int(each.partition("=")[2]) for each in options if each.startswith("--target-timeline=")]
-    fitting = contents.undamaged(wal_archive.on_line(described, *(given or [None]), config, stanza))
+    timeline = int(asked["target-timeline"]) if "target-timeline" in asked else None
+    reaching = wal_archive.on_line(described, timeline, config, stanza)
+    fitting = contents.undamaged([each for each in reaching if ends_before_target(each, asked)])
+    if asked.get("type") in ("time", "lsn"):
+        if not fitting:
+            raise Refused(
+                f"no backup of the line that `restore` follows ended before {asked['target']}; "
+                "say in `restore.timeline` which line to follow, or choose a later target"
+            )
+        return [f"--set={fitting[-1]['label']}"]
     return [f"--set={fitting[-1]['label']}"] if fitting and fitting[-1] != described["backup"][-1] else []
+
+
+def ends_before_target(backup: dict, asked: dict[str, str]) -> bool:
+    """Recovery goes forward from the end of a backup."""
+    if asked.get("type") == "time":
+        return backup["timestamp"]["stop"] < datetime.fromisoformat(asked["target"]).timestamp()
+    if asked.get("type") == "lsn":
+        return wal_archive.place(backup["lsn"]["stop"]) <= wal_archive.place(asked["target"])
+    return True
 
 
 def drop_attempts() -> None:

@@ -9,7 +9,7 @@ import ssl
 import sys
 import urllib.request
 
-from . import pgbackrest
+from . import pgbackrest, wal_archive
 from .bootstrap import DATA
 
 # Below this a base backup over the network is done before a restore has fetched its manifest and replayed the WAL.
@@ -21,33 +21,48 @@ CLUSTER = "https://localhost:8008/cluster"
 AUTHORITY = "/tls/patroni-ca.crt"
 
 
-def is_trusted() -> bool:
+def line_to_follow() -> int | None:
     """
-    Whether /sync names this instance: it is taken to have every acknowledged commit, and may be promoted over the primary
-    that has them. A copy of the primary has them, for nobody else could confirm any meanwhile; a backup is older.
+    The leader's timeline; None where no backup may be taken, or Patroni does not say. None where /sync names this
+    instance: it is taken to have every acknowledged commit, and may be promoted over the primary that has them. A copy of the
+    primary has them, for nobody else could confirm any meanwhile; a backup is older.
     """
     try:
         with urllib.request.urlopen(CLUSTER, timeout=5, context=ssl.create_default_context(cafile=AUTHORITY)) as answer:
-            roles = {member["name"]: member["role"] for member in json.load(answer)["members"]}
-        return roles[os.environ["INSTANCE_NAME"]] != "replica"
-    except (OSError, ValueError, KeyError):
-        return True
+            members = {member["name"]: member for member in json.load(answer)["members"]}
+        if members[os.environ["INSTANCE_NAME"]]["role"] != "replica":
+            return None
+        return next(member["timeline"] for member in members.values() if member["role"] == "leader")
+    except (OSError, ValueError, KeyError, StopIteration):
+        return None
+
+
+def usable(described: dict, timeline: int) -> list[dict]:
+    """
+    Those that lead to the leader's timeline, without damaged pages. One that ends behind the place where a restore left its
+    line never becomes consistent.
+    """
+    return [each for each in wal_archive.on_line(described, timeline) if not each.get("error")]
 
 
 def main() -> int:
-    if is_trusted():
-        return decline("commits may wait for this instance, or Patroni does not say whether they do")
+    timeline = line_to_follow()
+    if timeline is None:
+        return decline("commits may wait for this instance, or Patroni does not say whom it is to follow")
     if os.path.exists("/run/postgresql/store-unreachable"):
         return decline("the store cannot be reached")
     try:
-        backups = pgbackrest.info()["backup"]
+        described = pgbackrest.info()
+        backups = usable(described, timeline) if described["backup"] else []
         if not backups:
-            return decline("the repository holds no backup yet")
+            return decline(f"the repository holds no whole backup that leads to timeline {timeline}")
+        newest = backups[-1]
         kept = os.path.exists(f"{DATA}/PG_VERSION")
-        if not kept and backups[-1]["info"]["size"] < LARGE:
+        if not kept and newest["info"]["size"] < LARGE:
             return decline("the database is small")
-        print(f"clone: restoring {backups[-1]['label']}{' over what is here' if kept else ''}", flush=True)
-        pgbackrest.stream("restore", f"--pg1-path={DATA}", "--type=standby", *(["--delta"] if kept else []))
+        print(f"clone: restoring {newest['label']}{' over what is here' if kept else ''}", flush=True)
+        options = [f"--set={newest['label']}", "--type=standby", *(["--delta"] if kept else [])]
+        pgbackrest.stream("restore", f"--pg1-path={DATA}", *options)
         return 0
     except pgbackrest.PgBackRestError as error:
         return decline(str(error))

@@ -34,6 +34,8 @@ def look(now: datetime) -> dict:
     if "target-timeline" not in options and not request.get("source"):
         refuse_another_time(options, now)
         refuse_another_place(options)
+    source = (pgbackrest.SOURCE, request["source"]["stanza"]) if request.get("source") else (pgbackrest.OWN, None)
+    bootstrap.begin_with(request["options"], pgbackrest.info(*source), *source)
     size = int(backups[-1]["info"]["size"] * bootstrap.SPACE_FACTOR)
     return {"bytes": size, "carriedOut": own.restored_generation}
 
@@ -57,7 +59,7 @@ def refuse_out_of_reach(options: dict, backups: list[dict], now: datetime) -> No
             raise bootstrap.Refused(f"`restore.target.time` {target} lies in the future; for the newest data use `latest`")
         if target <= first:
             raise bootstrap.Refused(f"`restore.target.time` {target} is too early: the first usable backup ended at {first}")
-    if options["type"] == "lsn" and place(options["target"]) < place(backups[0]["lsn"]["stop"]):
+    if options["type"] == "lsn" and wal_archive.place(options["target"]) < wal_archive.place(backups[0]["lsn"]["stop"]):
         raise bootstrap.Refused(
             f"`restore.target.lsn` {options['target']} is too early: the first usable backup ended at "
             f"{backups[0]['lsn']['stop']}"
@@ -85,7 +87,7 @@ def refuse_another_place(options: dict) -> None:
     if options["type"] != "lsn" or "set" in options:
         return
     described = pgbackrest.info()
-    before = [each for each in described["backup"] if place(each["lsn"]["stop"]) <= place(options["target"])]
+    before = [each for each in described["backup"] if wal_archive.place(each["lsn"]["stop"]) <= wal_archive.place(options["target"])]
     if before and before[-1] not in wal_archive.on_line(described):
         raise bootstrap.Refused(
             f"`restore.target.lsn` {options['target']} lies behind a backup of a line that a restore has left "
@@ -103,11 +105,6 @@ def restores() -> dict[int, datetime]:
 def timelines() -> str:
     archive = wal_archive.listing(pgbackrest.info()["archive"][-1]["id"])
     return "the archive holds " + ", ".join(map(str, sorted({1, *archive.timelines})))
-
-
-def place(lsn: str) -> int:
-    high, low = lsn.split("/")
-    return int(high, 16) << 32 | int(low, 16)
 
 
 if __name__ == "__main__":

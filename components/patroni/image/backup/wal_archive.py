@@ -32,9 +32,13 @@ def name(timeline: int, number: int) -> str:
     return f"{timeline:08X}{number // SEGMENTS_PER_LOG:08X}{number % SEGMENTS_PER_LOG:08X}"
 
 
-def number_at(lsn: str) -> int:
+def place(lsn: str) -> int:
     high, _, low = lsn.partition("/")
-    return ((int(high, 16) << 32) + int(low, 16)) // SEGMENT_BYTES
+    return int(high, 16) << 32 | int(low, 16)
+
+
+def number_at(lsn: str) -> int:
+    return place(lsn) // SEGMENT_BYTES
 
 
 def listing(identifier: str, config: str = pgbackrest.OWN, stanza: str | None = None) -> Archive:
@@ -53,10 +57,13 @@ def history(
     identifier: str, timeline: int, config: str = pgbackrest.OWN, stanza: str | None = None
 ) -> list[tuple[int, int]]:
     """The ancestors of a timeline: each with the number of the segment in which its successor begins."""
-    if timeline == 1:
-        return []
+    return parse_history(history_file(identifier, timeline, config, stanza))
+
+
+def history_file(identifier: str, timeline: int, config: str = pgbackrest.OWN, stanza: str | None = None) -> str:
+    """The first timeline has none. Fails where the archive does not have it."""
     folder = f"archive/{stanza or pgbackrest.STANZA}/{identifier}"
-    return parse_history(pgbackrest.run("repo-get", f"{folder}/{timeline:08X}.history", config=config))
+    return "" if timeline == 1 else pgbackrest.run("repo-get", f"{folder}/{timeline:08X}.history", config=config)
 
 
 def on_line(
@@ -64,18 +71,27 @@ def on_line(
 ) -> list[dict]:
     """
     The backups from which a timeline, the newest without one, can be reached, oldest first. One that ended on an older
-    timeline after a restore had gone back behind it cannot, however new it is.
+    timeline after a restore had gone back behind it, or into the time in which it was made, cannot, however new it is.
     """
     identifier = described["archive"][-1]["id"]
     wanted = timeline or max([1, *listing(identifier, config, stanza).timelines])
-    ancestors = history(identifier, wanted, config, stanza)
-    line = [*(ancestor for ancestor, _ in ancestors), wanted]
-    return [each for each in described["backup"] if is_on_line(split(each["archive"]["stop"]), line, dict(ancestors))]
+    forks = dict(parse_forks(history_file(identifier, wanted, config, stanza)))
+
+    def is_reached_from(backup: dict) -> bool:
+        timeline, end = split(backup["archive"]["stop"])[0], place(backup["lsn"]["stop"])
+        return timeline == wanted or timeline in forks and end <= forks[timeline]
+
+    return [each for each in described["backup"] if is_reached_from(each)]
 
 
 def parse_history(text: str) -> list[tuple[int, int]]:
+    return [(timeline, end // SEGMENT_BYTES) for timeline, end in parse_forks(text)]
+
+
+def parse_forks(text: str) -> list[tuple[int, int]]:
+    """Each ancestor with the place at which it was left."""
     fields = [line.split("\t") for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [(int(parts[0]), number_at(parts[1])) for parts in fields]
+    return [(int(parts[0]), place(parts[1])) for parts in fields]
 
 
 def gaps(

@@ -85,6 +85,11 @@ class Plan(unittest.TestCase):
         backups = [backup("full", "2026-11-18 12:00"), backup("diff", "2026-11-19 01:00")]
         self.assertIsNone(self.due(backups, "2026-11-19 01:05"))
 
+    def test_is_not_silenced_by_a_backup_of_the_future(self):
+        backups = [backup("full", "2026-11-18 12:00"), backup("full", "2026-12-24 12:00")]
+        self.assertEqual(self.due(backups, "2026-11-19 04:10"), "diff")
+        self.assertIsNone(self.due([backups[0], backup("incr", "2026-11-18 16:00")], "2026-11-18 16:00"))
+
     def test_backs_up_at_once_after_a_promotion(self):
         backups = [backup("full", "2026-11-18 12:00")]
         self.assertEqual(self.due(backups, "2026-11-18 12:30", timeline=2), "incr")
@@ -312,26 +317,39 @@ class Decision(unittest.TestCase):
 
 
 class Clone(unittest.TestCase):
-    def clone(self, members, size=clone.LARGE, kept=False):
+    REPLICA = [{"name": "orders-0", "role": "leader", "timeline": 3}, {"name": "orders-1", "role": "replica"}]
+
+    def clone(self, members, size=clone.LARGE, kept=False, line="AB", damaged=False):
         answer = mock.MagicMock()
         answer.__enter__.return_value = answer
         answer.read.return_value = json.dumps({"members": members}).encode()
-        backups = {"backup": [{"label": "A", "info": {"size": size}}]}
+        made = [{"label": label, "info": {"size": size}, "error": damaged and label == "B"} for label in "AB"]
         with (
             mock.patch.dict(os.environ, INSTANCE_NAME="orders-1"),
             mock.patch.object(clone.ssl, "create_default_context"),
             mock.patch.object(clone.urllib.request, "urlopen", **({"return_value": answer} if members else {"side_effect": OSError})),
             mock.patch.object(clone.os.path, "exists", lambda path: kept and path.endswith("PG_VERSION")),
-            mock.patch.object(pgbackrest, "info", lambda: backups),
+            mock.patch.object(pgbackrest, "info", lambda: {"backup": made}),
+            mock.patch.object(wal_archive, "on_line", lambda _, timeline: [each for each in made if each["label"] in line]),
             mock.patch.object(pgbackrest, "stream") as stream,
         ):
-            return clone.main(), stream.called
+            code = clone.main()
+            self.options = stream.call_args.args if stream.called else ()
+            return code, stream.called
 
     def test_restores_a_large_database_or_over_what_is_there(self):
-        replica = [{"name": "orders-0", "role": "leader"}, {"name": "orders-1", "role": "replica"}]
-        self.assertEqual(self.clone(replica), (0, True))
-        self.assertEqual(self.clone(replica, size=clone.LARGE - 1), (1, False))
-        self.assertEqual(self.clone(replica, size=clone.LARGE - 1, kept=True), (0, True))
+        self.assertEqual(self.clone(self.REPLICA), (0, True))
+        self.assertEqual(self.clone(self.REPLICA, size=clone.LARGE - 1), (1, False))
+        self.assertEqual(self.clone(self.REPLICA, size=clone.LARGE - 1, kept=True), (0, True))
+
+    def test_restores_the_last_whole_backup_that_leads_to_the_leaders_timeline(self):
+        for more, label in (({}, "B"), ({"line": "A"}, "A"), ({"damaged": True}, "A")):
+            self.assertEqual(self.clone(self.REPLICA, **more), (0, True))
+            self.assertIn(f"--set={label}", self.options)
+        self.assertEqual(self.clone(self.REPLICA, line=""), (1, False))
+        self.assertEqual(self.clone(self.REPLICA, line="B", damaged=True), (1, False))
+        leaderless = [{**member, "role": "replica"} for member in self.REPLICA]
+        self.assertEqual(self.clone(leaderless), (1, False))
 
     def test_takes_no_backup_for_an_instance_that_may_be_promoted_with_it(self):
         for role in ("sync_standby", "quorum_standby", "leader"):
@@ -359,8 +377,8 @@ class RestoreCheck(unittest.TestCase):
             mock.patch.object(restore_check.restore_request, "read", lambda: request),
             mock.patch.object(restore_check, "restores", lambda: {1: restored or at("2026-11-01 00:00")}),
             mock.patch.object(restore_check, "timelines", lambda: "the archive holds 1, 2"),
-            mock.patch.object(pgbackrest, "info", lambda: {"backup": backups}),
-            mock.patch.object(wal_archive, "on_line", lambda _: [each for each in backups if each["label"] in line]),
+            mock.patch.object(pgbackrest, "info", lambda *_: {"backup": backups}),
+            mock.patch.object(wal_archive, "on_line", lambda *_: [each for each in backups if each["label"] in line]),
         ):
             return restore_check.look(self.NOW)["bytes"]
 
@@ -669,17 +687,27 @@ class OtherDatabase(unittest.TestCase):
 
 
 class NewestLine(unittest.TestCase):
-    """Timeline 2 began in segment 6, after a restore; backup B was made on timeline 1 behind that."""
+    """Timeline 2 began in the middle of segment 6, after a restore; backup B was made on timeline 1 behind that."""
 
-    def described(self, *backups: tuple[str, int, int]) -> dict:
-        made = [{"label": label, "archive": {"stop": wal_archive.name(*place)}} for label, *place in backups]
+    def described(self, *backups: tuple[str, int, float]) -> dict:
+        """Each by its timeline and the segment in which it ended; in which hour it did as well."""
+        made = [
+            {
+                "label": label,
+                "archive": {"stop": wal_archive.name(timeline, int(end))},
+                "lsn": {"stop": f"0/{int(end * wal_archive.SEGMENT_BYTES):X}"},
+                "timestamp": {"stop": at(f"2026-11-18 {int(end):02}:00").timestamp()},
+                "error": label == "D",
+            }
+            for label, timeline, end in backups
+        ]
         return {"backup": made, "archive": [{"id": "17-1"}]}
 
     def begin(self, options: list[str], *backups: tuple[str, int, int]) -> list[str]:
         archive = wal_archive.Archive("17-1", {}, {2})
         with (
             mock.patch.object(wal_archive, "listing", lambda *_: archive),
-            mock.patch.object(wal_archive, "history", lambda _, timeline, *__: [(1, 6)] if timeline == 2 else []),
+            mock.patch.object(wal_archive, "history_file", lambda _, timeline, *__: "1\t0/6800000\tno reason\n" if timeline == 2 else ""),
         ):
             return bootstrap.begin_with(options, self.described(*backups), pgbackrest.OWN, None)
 
@@ -690,8 +718,25 @@ class NewestLine(unittest.TestCase):
         self.assertEqual(self.begin(["--type=default"], ("B", 1, 9), ("C", 2, 7)), [])
 
     def test_leaves_the_choice_alone_where_one_was_made(self):
-        for option in ("--set=B", "--type=time", "--type=lsn"):
-            self.assertEqual(self.begin(["--target=x", option], ("A", 1, 5), ("B", 1, 9)), [])
+        self.assertEqual(self.begin(["--type=time", "--target=x", "--set=B"], ("A", 1, 5), ("B", 1, 9)), [])
+
+    def test_does_not_reach_a_backup_in_which_it_began(self):
+        """Its end lies behind the fork, in the same segment."""
+        self.assertEqual(self.begin(["--type=default"], ("A", 1, 5), ("B", 1, 6.75)), ["--set=A"])
+        self.assertEqual(self.begin(["--type=default"], ("A", 1, 5), ("B", 1, 6.25)), [])
+
+    def test_is_begun_before_the_target(self):
+        backups = (("A", 1, 5), ("B", 1, 9), ("C", 2, 10), ("D", 2, 12), ("E", 2, 14))
+        for target in (
+            ["--type=time", "--target=2026-11-18 13:00:00+00:00"],
+            ["--type=lsn", "--target=0/D000000"],
+        ):
+            self.assertEqual(self.begin(target, *backups), ["--set=C"])
+        early = ["--type=time", "--target=2026-11-18 09:30:00+00:00"]
+        self.assertEqual(self.begin(early, *backups), ["--set=A"])
+        self.assertEqual(self.begin([*early, "--target-timeline=1"], *backups), ["--set=B"])
+        with self.assertRaisesRegex(bootstrap.Refused, "no backup of the line .* 2026-11-18 04:00"):
+            self.begin(["--type=time", "--target=2026-11-18 04:00:00+00:00"], *backups)
 
     def test_is_another_where_a_timeline_is_asked_for(self):
         asked = ["--type=default", "--target-timeline=1"]

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import type { RunOptions, RunResult, SshConnection } from "../../../components/machines/ssh";
+import { startAnew } from "../../../components/patroni/rebirth";
+import { stopInstances } from "../../../components/patroni/stopping";
+
+interface Instance {
+    /** Undefined: its pod cannot be asked. */
+    mark?: number;
+    data: "none" | "some" | "in the making";
+}
+
+/** A server whose kubectl answers as these instances would, and which remembers what it was told to change. */
+class FakeServer {
+    readonly changes: string[] = [];
+    archived = "00000001000000000000000A";
+
+    constructor(
+        private replicas: number,
+        private readonly instances: Record<string, Instance> = {},
+    ) {}
+
+    readonly ssh = {
+        run: (command: string, { stdin }: RunOptions = {}) =>
+            Promise.resolve(this.answer(command, typeof stdin === "string" ? stdin : "")),
+    } as unknown as SshConnection;
+
+    private answer(command: string, stdin: string): RunResult {
+        const said = (stdout: string): RunResult => ({ exitCode: 0, stdout, stderr: "" });
+        const scale = /--replicas=(\d)/.exec(command)?.[1];
+        if (scale !== undefined) {
+            this.replicas = Number(scale);
+            this.changes.push(`scale ${scale}`);
+        }
+        if (command.includes("get statefulset")) return said(String(this.replicas));
+        if (stdin.includes("etcdctl")) {
+            this.changes.push("forget");
+            return said("");
+        }
+        if (stdin.includes("pg_switch_wal")) return said("00000001000000000000000A\n");
+        if (stdin.includes("last_archived_wal")) return said(this.archived);
+        if (command.includes("/cluster")) {
+            return said(JSON.stringify({ members: [{ name: "orders-0", role: "leader", state: "running" }] }));
+        }
+        const instance = this.instances[/exec -i (\S+)/.exec(command)?.[1] ?? ""];
+        if (instance !== undefined && instance.mark === undefined) return { exitCode: 1, stdout: "", stderr: "gone" };
+        if (stdin.includes("restore-generation")) return said(`${instance?.mark}\n`);
+        if (stdin.includes("PG_VERSION")) return said(`${instance?.data}\n`);
+        return said("");
+    }
+}
+
+const location = { cluster: "orders", namespace: "orders", instances: ["orders-0", "orders-1", "orders-2"] };
+
+async function restore(replicas: number, ...instances: Instance[]): Promise<string[]> {
+    const named = Object.fromEntries(instances.map((instance, index) => [`orders-${index}`, instance]));
+    const server = new FakeServer(replicas, named);
+    await startAnew(server.ssh, location, { generation: 3, etcdMembers: ["orders-etcd-0"] });
+    return server.changes;
+}
+
+describe("a restore that an update carries out", () => {
+    const before: Instance = { mark: 2, data: "some" };
+    const empty: Instance = { mark: 3, data: "none" };
+    const restored: Instance = { mark: 3, data: "some" };
+    const silent: Instance = { data: "none" };
+
+    it("forgets the cluster and starts instances that the preparation has stopped", async () => {
+        assert.deepEqual(await restore(0), ["scale 0", "forget", "scale 3"]);
+    });
+
+    it("stops those that somebody has started since, with the data of before or with none", async () => {
+        const changes = ["scale 0", "forget", "scale 3"];
+        assert.deepEqual(await restore(3, before, before, silent), changes);
+        assert.deepEqual(await restore(3, empty, empty, empty), changes);
+    });
+
+    it("leaves alone what it has made already, when the update that began it is repeated", async () => {
+        assert.deepEqual(await restore(3, restored, restored, restored), []);
+        assert.deepEqual(await restore(3, { mark: 3, data: "in the making" }, empty, empty), []);
+        // Of the one that does not answer nobody knows whether it has the restored data.
+        assert.deepEqual(await restore(3, empty, empty, silent), []);
+    });
+
+    it("changes nothing while no instance can be asked", async () => {
+        await assert.rejects(restore(3, silent, silent, silent), /run the update again when a pod runs/);
+    });
+});
+
+describe("stopping the instances for a restore", () => {
+    it("is refused while the repository lacks what was acknowledged last", async function () {
+        this.timeout(10_000);
+        const server = new FakeServer(3);
+        server.archived = "000000010000000000000009";
+        const stopping = stopInstances(server.ssh, location, "restore 3", 0);
+        await assert.rejects(stopping, /would leave it behind.*000000010000000000000009.*--replicas=0/s);
+        assert.deepEqual(server.changes, []);
+    });
+
+    it("goes on when it is archived, or when nobody runs", async () => {
+        const server = new FakeServer(3);
+        await stopInstances(server.ssh, location, "restore 3", 0);
+        assert.deepEqual(server.changes, ["scale 0"]);
+    });
+});
