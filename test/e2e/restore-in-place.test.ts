@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pulumiOutput } from "../../commands/run-pulumi";
 import { asSuperuser } from "../../drills/backup/pods";
 import { nextGeneration, RestoreSettings } from "../../drills/backup/restore";
 import { Runner } from "../../drills/backup/runner";
@@ -135,6 +136,34 @@ describe("a restore in place", () => {
         assert.equal(status, 0, output);
         assert.equal(await rows(), "1,2,4,6,8");
     });
+
+    it("is left alone when the update that began it had failed, and is repeated", async function () {
+        this.timeout(300_000);
+        await sql("insert into restore_probe values (9);");
+        const begun = await sql("select pg_postmaster_start_time();");
+        await forgetThatItEndedWell();
+        const { status, output } = settings.pulumi("up");
+        assert.equal(status, 0, output);
+        assert.match(output, /restore \d+ has begun already; it goes on where it is/);
+        assert.equal(await rows(), "1,2,4,6,8,9");
+        assert.equal(await sql("select pg_postmaster_start_time();"), begun);
+    });
+
+    /** The state of a stack whose update failed while the restore went on: it is prepared, and not noted as carried out. */
+    async function forgetThatItEndedWell(): Promise<void> {
+        const { workspace } = cluster();
+        const exported = await pulumiOutput(workspace, ["stack", "export"]);
+        const state = JSON.parse(exported ?? "") as {
+            deployment: {
+                resources: { type: string; outputs?: { restored: number; rebirth: { generation: number } } }[];
+            };
+        };
+        const outputs = state.deployment.resources.find(({ type }) => type.endsWith(":PatroniState"))?.outputs;
+        assert.ok(outputs);
+        outputs.restored -= 1;
+        outputs.rebirth.generation -= 1;
+        assert.ok((await pulumiOutput(workspace, ["stack", "import"], { input: JSON.stringify(state) })) !== undefined);
+    }
 
     it("is followed by a backup, and archives go on without a gap", async function () {
         this.timeout(300_000);
