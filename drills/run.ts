@@ -6,7 +6,7 @@ import type { Cluster } from "./cluster";
 import { keepEvidence } from "./evidence";
 import { catalogue } from "./faults/catalogue";
 import type { Fault } from "./faults/fault";
-import { brokenPromises, summarise, type FaultSummary } from "./judgement";
+import { summarise, type FaultSummary } from "./judgement";
 import { LeftBehind, runRound, type RoundResult } from "./round";
 
 /** Everything that a run has seen; its JSON is what reports are made of. */
@@ -147,9 +147,10 @@ async function oneRound(
             runRound(cluster, fault, { writers: options.writers, report: (text) => progress.detail(text) }),
         );
         run.rounds.push(result);
-        const broken = brokenPromises(fault, result);
-        say(`    ${describe(result)}${broken.map((reason) => `\n    BROKEN: ${reason}`).join("")}`);
-        if (broken.length > 0) {
+        // By itself: what is late in one round of twenty wants an explanation, too, and the logs are gone with the next one.
+        const { verdict, reasons } = summarise(fault, [result], run.timers);
+        say(`    ${describe(result)}${reasons.map((reason) => `\n    ${verdict.toUpperCase()}: ${reason}`).join("")}`);
+        if (reasons.length > 0) {
             say(`    logs: ${await keep()}`);
         }
         return result.stuck === undefined;
