@@ -22,6 +22,9 @@ export const paths = {
     socket: "/run/postgresql",
 } as const;
 
+/** For a shell in an instance: prints the last restore that its volume has seen (image/backup/set_aside.py), 0 for none. */
+export const printRestoreGeneration = "cat /data/restore-generation 2>/dev/null || echo 0";
+
 /**
  * patroni.yml without names, addresses and passwords, which come from the pod's environment. No secret may be in
  * it: it lives in a ConfigMap.

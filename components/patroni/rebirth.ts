@@ -3,7 +3,7 @@ import type { SshConnection } from "../machines/ssh";
 import { keyPrefix, ports } from "../naming";
 import { step } from "../progress";
 import type { ClusterLocation } from "./api";
-import { paths } from "./config";
+import { paths, printRestoreGeneration } from "./config";
 import { isStarted, startStopped, stopInstances } from "./stopping";
 
 /** A cluster that begins anew from its repository: after a loss of all data, or for a restore that was asked for. */
@@ -101,14 +101,11 @@ async function hasBegun(ssh: SshConnection, location: ClusterLocation, generatio
 /** The last restore that this instance's volume has seen (image/backup/set_aside.py); undefined where it cannot be asked. */
 async function restoreMark(
     ssh: SshConnection,
-    { namespace }: ClusterLocation,
+    location: ClusterLocation,
     instance: string,
 ): Promise<number | undefined> {
-    const { exitCode, stdout } = await kubectl(ssh, `-n ${namespace} exec -i ${instance} -c postgresql -- bash`, {
-        allowFailure: true,
-        stdin: `cat ${dataFolder}/restore-generation 2>/dev/null || echo 0\n`,
-    });
-    return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout) : undefined;
+    const said = await askInstance(ssh, location, instance, `${printRestoreGeneration}\n`);
+    return said !== undefined && /^\d+$/.test(said) ? Number(said) : undefined;
 }
 
 /** Names of Patroni's keys; undefined while etcd does not answer. */
@@ -157,18 +154,26 @@ async function etcdctl(
 type DataState = "none" | "some" | "in the making" | "not known";
 
 /** Looks into the pod's volume; what cannot be looked at is never taken for empty. */
-async function dataState(ssh: SshConnection, { namespace }: ClusterLocation, instance: string): Promise<DataState> {
+async function dataState(ssh: SshConnection, location: ClusterLocation, instance: string): Promise<DataState> {
     const script =
         `if [ -e ${paths.data}/PG_VERSION ]; then echo some\n` +
         // The brackets keep the pattern from matching the command that looks for it.
         `elif grep -qsaE 'backup.[b]ootstrap|[i]nitdb|[p]gbackrest|[p]g_basebackup' /proc/[0-9]*/cmdline; then echo in the making\n` +
         `elif [ -d ${dataFolder} ]; then echo none; fi\n`;
+    const state = (await askInstance(ssh, location, instance, script)) ?? "";
+    return ["none", "some", "in the making"].includes(state) ? (state as DataState) : "not known";
+}
+
+/** What a script in an instance prints; undefined where it cannot run or fails. */
+async function askInstance(
+    ssh: SshConnection,
+    { namespace }: ClusterLocation,
+    instance: string,
+    script: string,
+): Promise<string | undefined> {
     const answer = await kubectl(ssh, `-n ${namespace} exec -i ${instance} -c postgresql -- bash`, {
         allowFailure: true,
         stdin: script,
     });
-    const state = answer.stdout.trim();
-    return answer.exitCode === 0 && ["none", "some", "in the making"].includes(state)
-        ? (state as DataState)
-        : "not known";
+    return answer.exitCode === 0 ? answer.stdout.trim() : undefined;
 }

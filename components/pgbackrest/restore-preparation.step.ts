@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { kubectl, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh } from "../machines/ssh";
+import { printRestoreGeneration } from "../patroni/config";
 import { hasInstances, startStopped, stopInstances } from "../patroni/stopping";
 import { step } from "../progress";
 import type { StepProvider } from "../step";
@@ -129,7 +130,7 @@ async function lookAtVolumes({ servers, namespace, instances }: RestorePreparati
                     `-n ${namespace} exec -i ${instance} -c postgresql -- bash`,
                     {
                         allowFailure: true,
-                        stdin: "df --output=avail -B1 /data | tail -n 1; cat /data/restore-generation 2>/dev/null || echo 0\n",
+                        stdin: `df --output=avail -B1 /data | tail -n 1; ${printRestoreGeneration}\n`,
                     },
                 );
                 const [bytes = NaN, generation = NaN] = stdout.trim().split(/\s+/).map(Number);

@@ -126,20 +126,25 @@ def begin_with(options: list[str], described: dict, config: str, stanza: str | N
     pgBackRest begins with the newest backup, or the newest before a target in time or in the WAL, whatever line of timelines
     it is on and whether or not its pages are damaged; one of a line that was left it refuses then.
     """
-    asked = dict(option.removeprefix("--").partition("=")[::2] for option in options)
+    asked = by_name(options)
     if "set" in asked:
         return []
     timeline = int(asked["target-timeline"]) if "target-timeline" in asked else None
     reaching = wal_archive.on_line(described, timeline, config, stanza)
     fitting = contents.undamaged([each for each in reaching if ends_before_target(each, asked)])
-    if asked.get("type") in ("time", "lsn"):
-        if not fitting:
-            raise Refused(
-                f"no backup of the line that `restore` follows ended before {asked['target']}; "
-                "say in `restore.timeline` which line to follow, or choose a later target"
-            )
-        return [f"--set={fitting[-1]['label']}"]
-    return [f"--set={fitting[-1]['label']}"] if fitting and fitting[-1] != described["backup"][-1] else []
+    has_place = asked.get("type") in ("time", "lsn")
+    if has_place and not fitting:
+        raise Refused(
+            f"no backup of the line that `restore` follows ended before {asked['target']}; "
+            "say in `restore.timeline` which line to follow, or choose a later target"
+        )
+    # Without a place it takes the newest of all by itself.
+    is_needed = fitting and (has_place or fitting[-1] != described["backup"][-1])
+    return [f"--set={fitting[-1]['label']}"] if is_needed else []
+
+
+def by_name(options: list[str]) -> dict[str, str]:
+    return dict(option.removeprefix("--").partition("=")[::2] for option in options)
 
 
 def ends_before_target(backup: dict, asked: dict[str, str]) -> bool:

@@ -29,7 +29,7 @@ def look(now: datetime) -> dict:
     if request is None or request["generation"] <= own.restored_generation:
         return {"bytes": 0, "carriedOut": own.restored_generation}
     backups = bootstrap.backups_for(request, own)
-    options = dict(option.removeprefix("--").split("=", 1) for option in request["options"])
+    options = bootstrap.by_name(request["options"])
     refuse_out_of_reach(options, chosen(backups, options.get("set")), now)
     if "target-timeline" not in options and not request.get("source"):
         refuse_another_time(options, now)
@@ -87,7 +87,7 @@ def refuse_another_place(options: dict) -> None:
     if options["type"] != "lsn" or "set" in options:
         return
     described = pgbackrest.info()
-    before = [each for each in described["backup"] if wal_archive.place(each["lsn"]["stop"]) <= wal_archive.place(options["target"])]
+    before = [each for each in described["backup"] if bootstrap.ends_before_target(each, options)]
     if before and before[-1] not in wal_archive.on_line(described):
         raise bootstrap.Refused(
             f"`restore.target.lsn` {options['target']} lies behind a backup of a line that a restore has left "
