@@ -1,4 +1,5 @@
 import { waitFor } from "../../components/progress";
+import { versions } from "../../components/versions";
 import { LabContainer } from "./container";
 import { endpoints, prefix, readEtcd, type EtcdView } from "./etcd-view";
 import { memberConfig, timers, type Different } from "./member-config";
@@ -166,6 +167,24 @@ export class Lab {
         return Number(
             await this.container.run(`grep -c 'pg_rewind exit code=0' /lab/data/patroni-${number}/log || true`),
         );
+    }
+
+    /** The first record of this member's timeline, with the time of the promotion; `undefined` if it has not got it. */
+    async beginning(number: number): Promise<string | undefined> {
+        const record = await this.container.run(
+            `cd /lab/data/patroni-${number}/pgdata/pg_wal && newest=$(ls *.history | tail -n 1) && ` +
+                `/usr/lib/postgresql/${versions.postgresql}/bin/pg_waldump --path . --limit 1 ` +
+                `--timeline $((16#\${newest%.history})) ` +
+                `--start $(awk 'NF { fork = $2 } END { print fork }' $newest) 2> /dev/null || true`,
+        );
+        return record === "" ? undefined : record;
+    }
+
+    /** As a person would who has understood that this member is past mending: its data directory is thrown away. */
+    async remake(number: number): Promise<void> {
+        await this.signal("KILL", `patroni-${number}`, `postgresql-${number}`);
+        await this.container.run(`rm -rf /lab/data/patroni-${number}/pgdata`);
+        await this.startPatroni(number);
     }
 
     /** The lock vanishes with the lease under it. */

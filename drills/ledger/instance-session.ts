@@ -9,6 +9,13 @@ export interface InstanceAccess {
     entry: Entry;
 }
 
+export interface InstanceLimits {
+    applicationName: string;
+    statementTimeoutMs: number;
+    /** Of the stream and then of the greeting. */
+    connectTimeoutMs?: number;
+}
+
 /**
  * A session on one instance, past the proxies: they would hide which it is. Its own address exists only inside the cluster,
  * hence the tunnel. All instances share one certificate, and after the loss of a machine the address of its pod may belong
@@ -17,12 +24,12 @@ export interface InstanceAccess {
 export async function openInstance(
     { tunnel, entry }: InstanceAccess,
     { name, address }: { name: string; address: string },
-    limits: { applicationName: string; statementTimeoutMs: number },
+    { connectTimeoutMs = 2000, ...limits }: InstanceLimits,
 ): Promise<Session> {
-    const stream = await tunnel.connect(address, ports.postgresql, 2000);
+    const stream = await tunnel.connect(address, ports.postgresql, connectTimeoutMs);
     const session = await Session.open(
         { ...entry, host: name, port: ports.postgresql },
-        { ...limits, connectTimeoutMs: 2000, stream },
+        { ...limits, connectTimeoutMs, stream },
     );
     try {
         const { rows } = await session.query<{ name: string | null }>("select current_setting($1, true) as name", [

@@ -19,7 +19,9 @@ export interface RoleChange {
     role: SampledRole;
 }
 
-const limits = { applicationName: "drills sampler", statementTimeoutMs: 2000 };
+const limits = { applicationName: "drills sampler", statementTimeoutMs: 2000, connectTimeoutMs: 4000 };
+/** From one attempt that hangs to the next beside it. */
+const nextAttemptMs = 1000;
 
 /** Tries a real insert on each instance by itself, past the proxies: they would hide a second primary. */
 export class Sampler {
@@ -32,7 +34,10 @@ export class Sampler {
     private stopped = false;
     private readonly loops: Promise<void>[];
 
-    constructor(private readonly options: InstanceAccess) {
+    constructor(
+        private readonly options: InstanceAccess,
+        private readonly open = openInstance,
+    ) {
         this.answers = new Map(options.instances.map(({ name }) => [name, []]));
         this.loops = options.instances.map((instance) => this.sample(instance));
     }
@@ -57,10 +62,8 @@ export class Sampler {
             const begin = now();
             let isOpen = false;
             try {
-                session =
-                    session === undefined || session.isBroken
-                        ? await openInstance(this.options, instance, limits)
-                        : session;
+                session = session === undefined || session.isBroken ? await this.reach(instance) : session;
+                if (session === undefined) break;
                 if (await isInRecovery(session)) {
                     this.count(instance.name, "replica");
                     await sleep(Math.max(0, begin + everyMs - now()));
@@ -73,14 +76,39 @@ export class Sampler {
                 this.acceptances.push({ instance: instance.name, begin: sent, end: now(), timeline });
                 this.count(instance.name, "primary");
             } catch (error) {
-                const { code } = error as { code?: string };
-                this.note(instance.name, code !== undefined ? "refusing" : isOpen ? "waiting" : "silent");
+                this.note(instance.name, roleOf(error, isOpen ? "waiting" : "silent"));
                 session?.destroy();
                 session = undefined;
             }
             await sleep(Math.max(0, begin + everyMs - now()));
         }
         session?.close();
+    }
+
+    /**
+     * Attempts side by side: one that hangs since the instance stood still may hang for seconds after it goes on, and what the
+     * instance accepts in these seconds must not go unseen. `undefined` when the sampler has ended.
+     */
+    private async reach(instance: { name: string; address: string }): Promise<Session | undefined> {
+        let reached: Session | undefined;
+        let isOver = false;
+        const attempt = async (): Promise<void> => {
+            const session = await this.open(this.options, instance, limits);
+            if (isOver || reached !== undefined) session.destroy();
+            else reached = session;
+        };
+        const attempts = new Set<Promise<void>>();
+        while (!this.stopped && reached === undefined) {
+            const begun = attempt().catch(async (error: unknown) => {
+                if (!isOver) this.note(instance.name, roleOf(error));
+                await sleep(everyMs);
+            });
+            attempts.add(begun);
+            void begun.then(() => attempts.delete(begun));
+            await Promise.race([...attempts, sleep(nextAttemptMs)]);
+        }
+        isOver = true;
+        return reached;
     }
 
     private count(instance: string, role: SampledRole): void {
@@ -95,6 +123,10 @@ export class Sampler {
         }
     }
 }
+
+/** Of an instance that gave this error: with a code it is PostgreSQL's own. */
+const roleOf = (error: unknown, unanswered: SampledRole = "silent"): SampledRole =>
+    (error as { code?: string }).code !== undefined ? "refusing" : unanswered;
 
 /** Asked first: a refused insert every 200 ms would drown the logs that a drill is explained with. */
 async function isInRecovery(session: Session): Promise<boolean> {

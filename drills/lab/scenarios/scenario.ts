@@ -13,8 +13,8 @@ export interface Outcome {
     confirmedUnseen?: boolean;
     /** Somebody was promoted by a lock that another had had since. */
     promotedByOldLock?: boolean;
-    /** Two members began a timeline of the same number. */
-    sameTimeline?: boolean;
+    /** A member is back with a timeline that was begun by another promotion than the primary's of the same number. */
+    begunTwice?: boolean;
 }
 
 export interface Scenario extends Different {

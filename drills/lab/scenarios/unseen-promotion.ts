@@ -5,7 +5,7 @@ import type { Outcome, Scenario } from "./scenario";
 
 /** Rows that the old primary acknowledges when it leads again. */
 const rowsOfTheOldPrimary = 20;
-/** Beyond ttl, the race and a crash recovery: who does not lead by then never will. */
+/** Beyond ttl, the race and a crash recovery: who does not lead by then, or is not back, never will. */
 const patienceSeconds = 60;
 
 /** As soon as the command succeeds in the lab, these processes get the signal. */
@@ -38,12 +38,19 @@ async function play(lab: Lab, promoteAndKill: (roles: Roles) => string): Promise
     await lab.signal("CONT", `postgresql-${other}`, `patroni-${other}`);
     if (timeline !== undefined) await lab.write(rowsOfTheOldPrimary, [primary, other]);
     await lab.startPatroni(synchronous);
+    const isBack = await lab.whole(patienceSeconds).then(
+        () => true,
+        () => false,
+    );
+    const [ours, theirs] = [await lab.beginning(primary), await lab.beginning(synchronous)];
+    if (!isBack) await lab.remake(synchronous);
     return {
         note:
             `member-${synchronous} was promoted to timeline ${before + 1} and killed, ` +
-            (timeline === undefined ? "nobody led without it" : `member-${primary} led on timeline ${timeline}`),
-        stuck: timeline === undefined,
-        sameTimeline: timeline === before + 1,
+            (timeline === undefined ? "nobody led without it" : `member-${primary} led on timeline ${timeline}`) +
+            `; member-${synchronous} ${isBack ? "came back" : "did not come back"}`,
+        stuck: timeline === undefined || !isBack,
+        begunTwice: timeline === before + 1 && theirs !== undefined && theirs !== ours,
     };
 }
 
