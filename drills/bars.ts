@@ -4,12 +4,11 @@
  * - planned, process: a change that Patroni is told of, or sees in its next loop
  * - standby: commits wait until a frozen synchronous standby is given up (`wal_sender_timeout`)
  * - frozen: nobody is told and the lock must expire, the machine itself runs on
- * - machine: as frozen, with the connections of a machine that answers no more: the objective that the stack's timers
- *   are derived from (components/recovery.ts: 7 s beside ttl)
+ * - machine: as frozen, with the connections of a machine that answers no more, or of a primary that no standby reaches: the
+ *   objective that the stack's timers are derived from (components/recovery.ts: 7 s beside ttl)
  * - restart: everything starts from nothing
- * - held: no write can work while the fault lasts; measured, and held only against its end
  */
-export type Bar = "unaffected" | "planned" | "process" | "standby" | "frozen" | "machine" | "restart" | "held";
+export type Bar = "unaffected" | "planned" | "process" | "standby" | "frozen" | "machine" | "restart";
 
 /** Patroni's timers as they are in force, in seconds. */
 export interface EffectiveTimers {
@@ -21,11 +20,11 @@ export interface EffectiveTimers {
 const connectTimeout = 2;
 
 /** Longest accepted pause of a single client, at the 95th percentile. */
-export const clientBarSeconds = (bar: Bar, timers: EffectiveTimers, holdSeconds = 0): number =>
-    barSeconds(bar, timers, holdSeconds) + connectTimeout;
+export const clientBarSeconds = (bar: Bar, timers: EffectiveTimers): number =>
+    barSeconds(bar, timers) + connectTimeout;
 
 /** Longest accepted outage in seconds, at the 95th percentile over rounds. What waits for the lock follows its life. */
-export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): number {
+export function barSeconds(bar: Bar, timers: EffectiveTimers): number {
     const seconds: Record<Bar, number> = {
         unaffected: 1,
         planned: 3,
@@ -34,7 +33,6 @@ export function barSeconds(bar: Bar, timers: EffectiveTimers, holdSeconds = 0): 
         frozen: timers.ttl + 6,
         machine: timers.ttl + 7,
         restart: 90,
-        held: holdSeconds + 10,
     };
     return seconds[bar];
 }

@@ -103,13 +103,13 @@ function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
     return [
         {
             what: "the outage took",
-            bar: barSeconds(fault.bar, timers, fault.holdSeconds),
+            bar: barSeconds(fault.bar, timers),
             of: outageOf,
             stolen,
         },
         {
             what: "a client waited",
-            bar: clientBarSeconds(fault.bar, timers, fault.holdSeconds),
+            bar: clientBarSeconds(fault.bar, timers),
             of: ({ worstClientSeconds }) => worstClientSeconds,
             stolen,
         },
@@ -166,7 +166,7 @@ export function summarise(fault: Fault, results: RoundResult[], timers: Effectiv
         worstClient: of(({ worstClientSeconds }) => worstClientSeconds),
         redundancy: of(({ redundancySeconds }) => redundancySeconds),
         pauseWhileHealing: of(({ pauseWhileHealingSeconds }) => pauseWhileHealingSeconds),
-        barSeconds: barSeconds(fault.bar, timers, fault.holdSeconds),
+        barSeconds: barSeconds(fault.bar, timers),
         acknowledged: sum(({ acknowledged }) => acknowledged),
         lost: sum(({ lost }) => lost),
         anomalies: sum(({ violations }) => violations.length),

@@ -15,6 +15,7 @@ import { divergedConfirms } from "./lab/scenarios/diverged-confirms";
 import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets";
 import { lockLostBeforePromotion } from "./lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "./lab/scenarios/lock-vanished";
+import { nobodyConfirms } from "./lab/scenarios/nobody-confirms";
 import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
@@ -35,12 +36,14 @@ const scenarios: Scenario[] = [
     etcdDown,
     twoFrozen,
     unseenPromotion,
-    unseenHistory,
+    nobodyConfirms,
 ];
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */
 const planted: Scenario[] = [twoFrozenQuorum];
-const known = [...scenarios, ...planted];
+/** Not mended (docs/decisions/018-known-loss.md, "What stays open"): played only when named. */
+const open: Scenario[] = [unseenHistory];
+const known = [...scenarios, ...planted, ...open];
 
 const { values: options } = parseArgs({
     options: {

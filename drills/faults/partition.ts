@@ -49,9 +49,9 @@ async function othersOf(cluster: Cluster, primary: string): Promise<{ fixed: str
 
 export const cutFromReplicas: Fault = {
     name: "cut-from-replicas",
-    imitates: "the primary reaches etcd, but no replica: it stays leader and can acknowledge nothing",
-    bar: "held",
-    failover: "allowed",
+    imitates: "the primary reaches etcd, but no replica: it can acknowledge nothing and gives way",
+    bar: "machine",
+    failover: "expected",
     holdSeconds: 40,
     obstacle: primaryObstacle,
     prepare: (cluster) =>

@@ -3,11 +3,13 @@ import { runLab, type LabRound } from "../../drills/lab/round";
 import { divergedConfirms } from "../../drills/lab/scenarios/diverged-confirms";
 import { lockLostBeforePromotion } from "../../drills/lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
+import { nobodyConfirms } from "../../drills/lab/scenarios/nobody-confirms";
 import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
+import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";
 import { chosenPatches } from "../../drills/lab/variant";
 import { skipWhenLate } from "./support";
 
@@ -75,13 +77,29 @@ describe("the loopback lab", function () {
     });
 
     it("promotes nobody by a lock that another has had since, as it did without the patch", async () => {
-        const without = "10,20,30,40,50,70,80,90";
-        await shows(lockLostBeforePromotion, without, ({ promotedByOldLock }) => promotedByOldLock === true);
+        await shows(lockLostBeforePromotion, "10,20,30,40,50,70,80,90", ({ promotedByOldLock }) => promotedByOldLock === true);
         await shows(lockLostBeforePromotion, "all", ({ promotedByOldLock, lost, acknowledged, note }) => {
             assert.ok(acknowledged >= 25);
             assert.deepEqual({ promotedByOldLock, lost }, { promotedByOldLock: false, lost: 0 });
             return /omebody else led since/.test(note);
         });
+    });
+
+    /** All that were there before the one that a test is about. */
+    const before97 = "10,20,30,40,50,70,80,90,95";
+
+    it("makes a member anew whose timeline was begun by another promotion than the primary's of the same number", async () => {
+        await shows(unseenPromotion, before97, ({ begunTwice }) => begunTwice === true);
+        const { begunTwice, stuck, lost, acknowledged } = await play(unseenPromotion, "all");
+        assert.ok(acknowledged >= 25);
+        assert.deepEqual({ begunTwice, stuck, lost }, { begunTwice: false, stuck: false, lost: 0 });
+    });
+
+    it("has a primary give way that no standby reaches, which kept the lock for ever", async () => {
+        await shows(nobodyConfirms, `${before97},97`, ({ stuck }) => stuck);
+        const { stuck, lost, acknowledged } = await play(nobodyConfirms, "all");
+        assert.ok(acknowledged >= 25);
+        assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
     });
 
     it("has a diverged standby confirm what it never received with Patroni as released, and not with the patches", async () => {

@@ -92,6 +92,18 @@ describe("get-wal, the restore_command of replicas", () => {
         assert.equal(get(history), 0);
     });
 
+    it("takes no promotion of an earlier start for one of this: it would not start with its successor's timeline", () => {
+        archive(history);
+        writeFileSync(join(run, "promoting"), "");
+        const [earlier, later] = [Math.floor(Date.now() / 1000) - 3, Math.floor(Date.now() / 1000) - 2];
+        utimesSync(join(run, "promoting"), earlier, earlier);
+        writeFileSync(join(run, "postmaster.pid"), `3\n/data/pgdata\n${later}\n5432\n`);
+        assert.equal(get(history), 1);
+        assert.deepEqual(asked(), []);
+        writeFileSync(join(run, "promoting"), "");
+        assert.equal(get(history), 0);
+    });
+
     it("leaves PostgreSQL to a history file that it has itself", () => {
         mkdirSync(join(run, "pg_wal"));
         writeFileSync(join(run, "pg_wal", history), "1\t0/5000000\tno recovery target specified\n");
