@@ -10,7 +10,7 @@ import { entriesOf, type Entry } from "../commands/status/session";
 import { openStack, readStackState, type KnownMachine, type StackState } from "../commands/status/stack-state";
 import { Tunnel } from "../commands/status/tunnel";
 import type { Workspace } from "../commands/workspace";
-import { readyServer } from "../components/k3s/cluster-access";
+import { waitForServer } from "../components/k3s/cluster-access";
 import type { SshConnection } from "../components/machines/ssh";
 import { askAnyInstance } from "../components/patroni/api";
 import { checkout } from "../offline/checkout";
@@ -181,14 +181,10 @@ export class Cluster {
         return askAnyInstance<Answer>(await this.server(), location, method, path, body);
     }
 
-    /** A server whose Kubernetes API answers. */
+    /** A server whose Kubernetes API answers; after a fault that had to do with it, it may be starting. */
     async server(): Promise<SshConnection> {
         const servers = this.state.machines.filter(({ role }) => role === "server").map(({ access }) => access);
-        const ready = await readyServer(servers);
-        if (ready === undefined) {
-            throw new Error("the Kubernetes API answers on no server");
-        }
-        return this.tunnel.ssh(ready);
+        return this.tunnel.ssh(await waitForServer(servers));
     }
 
     /** What Patroni really uses, which it may have changed silently. */

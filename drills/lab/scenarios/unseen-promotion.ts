@@ -35,6 +35,9 @@ async function play(lab: Lab, promoteAndKill: (roles: Roles) => string): Promise
     // A PostgreSQL that was killed has no process to go on.
     await lab.container.run(`lab-signal CONT patroni-${primary}; lab-signal CONT postgresql-${primary} || true`);
     const timeline = await leads(lab, primary);
+    const failsafe = await lab.etcdctl(`get ${prefix}failsafe --print-value-only`);
+    // Then the killed one lived long enough to say that it goes on without the others (upstream's rule, decision 018).
+    const isLeftOut = !failsafe.includes(`"member-${primary}"`);
     await lab.signal("CONT", `postgresql-${other}`, `patroni-${other}`);
     if (timeline !== undefined) await lab.write(rowsOfTheOldPrimary, [primary, other]);
     await lab.startPatroni(synchronous);
@@ -47,7 +50,9 @@ async function play(lab: Lab, promoteAndKill: (roles: Roles) => string): Promise
     return {
         note:
             `member-${synchronous} was promoted to timeline ${before + 1} and killed, ` +
-            (timeline === undefined ? "nobody led without it" : `member-${primary} led on timeline ${timeline}`) +
+            (timeline === undefined
+                ? `nobody led without it${isLeftOut ? `: /failsafe does not name member-${primary}` : ""}`
+                : `member-${primary} led on timeline ${timeline}`) +
             `; member-${synchronous} ${isBack ? "came back" : "did not come back"}`,
         stuck: timeline === undefined || !isBack,
         begunTwice: timeline === before + 1 && theirs !== undefined && theirs !== ours,
