@@ -15,7 +15,7 @@ import { divergedConfirms } from "./lab/scenarios/diverged-confirms";
 import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets";
 import { lockLostBeforePromotion } from "./lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "./lab/scenarios/lock-vanished";
-import { nobodyConfirms } from "./lab/scenarios/nobody-confirms";
+import { lostInTurn, nobodyConfirms } from "./lab/scenarios/nobody-confirms";
 import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
@@ -37,6 +37,7 @@ const scenarios: Scenario[] = [
     twoFrozen,
     unseenPromotion,
     nobodyConfirms,
+    lostInTurn,
 ];
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */

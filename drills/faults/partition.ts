@@ -50,7 +50,7 @@ async function othersOf(cluster: Cluster, primary: string): Promise<{ fixed: str
 export const cutFromReplicas: Fault = {
     name: "cut-from-replicas",
     imitates: "the primary reaches etcd, but no replica: it can acknowledge nothing and gives way",
-    bar: "machine",
+    bar: "unconfirmed",
     failover: "expected",
     holdSeconds: 40,
     obstacle: primaryObstacle,

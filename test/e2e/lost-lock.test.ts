@@ -3,7 +3,7 @@ import { runLab, type LabRound } from "../../drills/lab/round";
 import { divergedConfirms } from "../../drills/lab/scenarios/diverged-confirms";
 import { lockLostBeforePromotion } from "../../drills/lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
-import { nobodyConfirms } from "../../drills/lab/scenarios/nobody-confirms";
+import { lostInTurn, nobodyConfirms } from "../../drills/lab/scenarios/nobody-confirms";
 import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
@@ -77,7 +77,11 @@ describe("the loopback lab", function () {
     });
 
     it("promotes nobody by a lock that another has had since, as it did without the patch", async () => {
-        await shows(lockLostBeforePromotion, "10,20,30,40,50,70,80,90", ({ promotedByOldLock }) => promotedByOldLock === true);
+        await shows(
+            lockLostBeforePromotion,
+            "10,20,30,40,50,70,80,90",
+            ({ promotedByOldLock }) => promotedByOldLock === true,
+        );
         await shows(lockLostBeforePromotion, "all", ({ promotedByOldLock, lost, acknowledged, note }) => {
             assert.ok(acknowledged >= 25);
             assert.deepEqual({ promotedByOldLock, lost }, { promotedByOldLock: false, lost: 0 });
@@ -99,9 +103,11 @@ describe("the loopback lab", function () {
 
     it("has a primary give way that no standby reaches, which kept the lock for ever", async () => {
         await shows(nobodyConfirms, `${before97},97`, ({ stuck }) => stuck);
-        const { stuck, lost, acknowledged } = await play(nobodyConfirms, "all");
-        assert.ok(acknowledged >= 25);
-        assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
+        for (const scenario of [nobodyConfirms, lostInTurn]) {
+            const { stuck, lost, acknowledged } = await play(scenario, "all");
+            assert.ok(acknowledged >= 25);
+            assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
+        }
     });
 
     it("has a diverged standby confirm what it never received with Patroni as released, and not with the patches", async () => {
