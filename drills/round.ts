@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeInstances } from "../commands/status/patroni";
+import { ToolchainError } from "../offline/errors";
 import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
 import type { Fault, PreparedFault } from "./faults/fault";
@@ -74,14 +75,9 @@ const backupLimitSeconds = 120;
 export async function runRound(cluster: Cluster, fault: Fault, options: RoundOptions = {}): Promise<RoundResult> {
     const report = options.report ?? (() => undefined);
     report("waiting until all is well");
-    await cluster.waitUntilHealed();
-    await backupsAtRest(cluster);
-    const before = await primaryNow(cluster);
-    const { ttl } = await cluster.timers();
-    const [entry] = cluster.readWrite;
-    if (entry === undefined) {
-        throw new Error("the connection string names no entry");
-    }
+    const { before, ttl, entry } = await fitForRound(cluster).catch((error: unknown) => {
+        throw new NotBegun(fault.name, error as Error);
+    });
     const begun = new Date();
     const instances = { tunnel: cluster.tunnel, instances: cluster.state.instances, entry };
     const ledger = await Ledger.start({
@@ -180,6 +176,27 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             // eslint-disable-next-line no-unsafe-finally -- worse than what ended the round, which it names
             throw new LeftBehind(fault.name, leftBehind as Error, ended);
         }
+    }
+}
+
+/** What a round begins with, once the stack is fit for one. */
+async function fitForRound(cluster: Cluster) {
+    await cluster.waitUntilHealed();
+    await backupsAtRest(cluster);
+    const [entry] = cluster.readWrite;
+    if (entry === undefined) {
+        throw new Error("the connection string names no entry");
+    }
+    return { before: await primaryNow(cluster), ttl: (await cluster.timers()).ttl, entry };
+}
+
+/** Nothing was done to the stack yet: that says nothing of the fault. */
+export class NotBegun extends ToolchainError {
+    constructor(fault: string, cause: Error) {
+        super(
+            `The round of ${fault} did not begin: ${cause.message}`,
+            "`make status` says what is missing; the same command goes on with the run.",
+        );
     }
 }
 

@@ -7,7 +7,7 @@ import { keepEvidence } from "./evidence";
 import { catalogue } from "./faults/catalogue";
 import type { Fault } from "./faults/fault";
 import { summarise, type FaultSummary } from "./judgement";
-import { LeftBehind, runRound, type RoundResult } from "./round";
+import { LeftBehind, NotBegun, runRound, type RoundResult } from "./round";
 
 /** Everything that a run has seen; its JSON is what reports are made of. */
 export interface DrillRun {
@@ -155,6 +155,7 @@ async function oneRound(
         }
         return result.stuck === undefined;
     } catch (error) {
+        if (error instanceof NotBegun) throw error;
         const message = explain(error);
         run.crashed.push({ fault: fault.name, message });
         say(`    BROKEN: the round did not end: ${message}\n    logs: ${await keep()}`);
