@@ -52,10 +52,20 @@ export function createEndpoints({ cluster }: NormalisedArgs, machines: Machine[]
     };
 }
 
+/**
+ * What a client needs for the loss of the entry that it tries first: without `connect_timeout` (seconds, for each host) it
+ * waits for minutes until the kernel gives up.
+ */
+const parameters = {
+    readWrite: "sslmode=verify-full&connect_timeout=3&target_session_attrs=read-write",
+    readOnly: "sslmode=verify-full&connect_timeout=3",
+} as const;
+
 /** Known only when the cluster serves: an application never gets a string that does not work yet. */
 export const connectionString = (
     { database }: NormalisedArgs,
-    hosts: string[],
+    endpoints: Endpoints,
+    kind: keyof typeof parameters,
     password: pulumi.Output<string>,
     ready: PatroniState,
 ): pulumi.Output<string> =>
@@ -64,6 +74,6 @@ export const connectionString = (
             .all([password, ready.id])
             .apply(
                 ([known]) =>
-                    `postgresql://${database.owner}:${known}@${hosts.join(",")}/${database.name}?sslmode=verify-full`,
+                    `postgresql://${database.owner}:${known}@${endpoints[kind].join(",")}/${database.name}?${parameters[kind]}`,
             ),
     );

@@ -33,9 +33,9 @@ import { applied, holdsData, inCluster, type WorkloadContext } from "./workload"
  * export const connectionString = postgres.connectionString;
  */
 export class PostgresHA extends pulumi.ComponentResource {
-    /** libpq URI of the read-write entries, `sslmode=verify-full`; a secret. */
+    /** libpq URI of the read-write entries, `sslmode=verify-full`, each tried for 3 s; a secret. */
     readonly connectionString: pulumi.Output<string>;
-    /** libpq URI of the read-only entries; a secret. */
+    /** libpq URI of the read-only entries, likewise; a secret. */
     readonly readOnlyConnectionString: pulumi.Output<string>;
     /** PEM of the authority to verify PostgreSQL with (`sslrootcert`). */
     readonly caCertificate: pulumi.Output<string>;
@@ -127,8 +127,14 @@ export class PostgresHA extends pulumi.ComponentResource {
         );
 
         this.endpoints = createEndpoints(input, machines);
-        this.connectionString = connectionString(input, this.endpoints.readWrite, patroni.ownerPassword, state);
-        this.readOnlyConnectionString = connectionString(input, this.endpoints.readOnly, patroni.ownerPassword, state);
+        this.connectionString = connectionString(input, this.endpoints, "readWrite", patroni.ownerPassword, state);
+        this.readOnlyConnectionString = connectionString(
+            input,
+            this.endpoints,
+            "readOnly",
+            patroni.ownerPassword,
+            state,
+        );
         this.caCertificate = patroni.serverAuthority;
         this.kubeconfig = k3s.kubeconfig;
         this.status = state.status;

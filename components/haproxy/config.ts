@@ -34,7 +34,8 @@ export function renderHaproxyConfig(input: HaproxyConfigInput): string {
             ...expectations.map((expectation) => `    http-check expect ${expectation}`),
         ].join("\n");
     return `global
-    maxconn ${4 * maxConnections}
+    # Beyond what clients may take, so that a storm of them does not keep the kubelet out, which would end the proxy.
+    maxconn ${4 * maxConnections + 100}
     log stdout format raw daemon notice
     # A reload or stop ends within this; sessions that outlive it are cut.
     hard-stop-after 30s
@@ -61,11 +62,13 @@ defaults
 
 listen read-write
     bind :${ports.readWrite}
+    maxconn ${2 * maxConnections}
 ${check("/primary", "status 200", `rstring '"role": *"primary"'`)}
 ${checked}
 
 frontend read-only
     bind :${ports.readOnly}
+    maxconn ${2 * maxConnections}
     use_backend primary-for-reads if { nbsrv(replicas) lt 1 }
     default_backend replicas
 

@@ -96,11 +96,11 @@ describe("the outputs of the dev stack", () => {
         const hosts = (port: number) => [11, 12, 13].map((last) => `172.30.0.${last}:${port}`).join(",");
         assert.equal(
             await valueOf(postgres.connectionString),
-            `postgresql://app:${password}@${hosts(5432)}/app?sslmode=verify-full`,
+            `postgresql://app:${password}@${hosts(5432)}/app?sslmode=verify-full&connect_timeout=3&target_session_attrs=read-write`,
         );
         assert.equal(
             await valueOf(postgres.readOnlyConnectionString),
-            `postgresql://app:${password}@${hosts(5433)}/app?sslmode=verify-full`,
+            `postgresql://app:${password}@${hosts(5433)}/app?sslmode=verify-full&connect_timeout=3`,
         );
     });
 

@@ -50,9 +50,10 @@ describe("stack outputs", () => {
             cluster()
                 .state.machines.map(({ access }) => `${access.address}:${port}`)
                 .join(",");
-        const pattern = (port: number) => `^postgresql://app:[A-Za-z0-9]{32}@${hosts(port)}/app\\?sslmode=verify-full$`;
-        assert.match(String(connectionString), new RegExp(pattern(5432)));
-        assert.match(String(readOnlyConnectionString), new RegExp(pattern(5433)));
+        const pattern = (port: number) =>
+            `^postgresql://app:[A-Za-z0-9]{32}@${hosts(port)}/app\\?sslmode=verify-full&connect_timeout=3`;
+        assert.match(String(connectionString), new RegExp(`${pattern(5432)}&target_session_attrs=read-write$`));
+        assert.match(String(readOnlyConnectionString), new RegExp(`${pattern(5433)}$`));
     });
 
     it("say that the stack served and was redundant when it was last updated", async () => {

@@ -36,7 +36,7 @@ const isPrimary = [
 // The text alone: that HAProxy accepts and obeys it is shown by the e2e tests, where it runs.
 describe("haproxy.cfg", () => {
     it("sends writes to the instance that says it is the primary, status and role", () => {
-        assert.deepEqual(section("listen read-write"), ["bind :5432", ...isPrimary, ...checked]);
+        assert.deepEqual(section("listen read-write"), ["bind :5432", "maxconn 400", ...isPrimary, ...checked]);
     });
 
     it("matches the role as Patroni writes it, and no other", () => {
@@ -51,6 +51,7 @@ describe("haproxy.cfg", () => {
     it("sends reads to replicas that are not too far behind, and to the primary while there is none", () => {
         assert.deepEqual(section("frontend read-only"), [
             "bind :5433",
+            "maxconn 400",
             "use_backend primary-for-reads if { nbsrv(replicas) lt 1 }",
             "default_backend replicas",
         ]);
@@ -87,8 +88,8 @@ describe("haproxy.cfg", () => {
         assert.ok(section("defaults").includes("timeout connect 2s"));
     });
 
-    it("allows as many connections as all its entries together can need", () => {
-        assert.ok(section("global").includes("maxconn 800"));
+    it("takes the kubelet's connections also when both its entries are full", () => {
+        assert.ok(section("global").includes("maxconn 900"));
     });
 
     it("says what it sees on the statistics port, for people, Prometheus and the kubelet", () => {
