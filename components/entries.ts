@@ -56,10 +56,8 @@ export function createEndpoints({ cluster }: NormalisedArgs, machines: Machine[]
  * What a client needs for the loss of the entry that it tries first: without `connect_timeout` (seconds, for each host) it
  * waits for minutes until the kernel gives up.
  */
-const parameters = {
-    readWrite: "sslmode=verify-full&connect_timeout=3&target_session_attrs=read-write",
-    readOnly: "sslmode=verify-full&connect_timeout=3",
-} as const;
+const everywhere = "sslmode=verify-full&connect_timeout=3";
+const parameters = { readWrite: `${everywhere}&target_session_attrs=read-write`, readOnly: everywhere } as const;
 
 /** Known only when the cluster serves: an application never gets a string that does not work yet. */
 export const connectionString = (

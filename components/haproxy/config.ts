@@ -18,6 +18,7 @@ export const haproxyTls = "/tls";
  */
 export function renderHaproxyConfig(input: HaproxyConfigInput): string {
     const { timers, instances, maxConnections } = input;
+    const perEntry = 2 * maxConnections;
     const servers = (options: (name: string) => string) =>
         instances
             .map(({ name, address }) => {
@@ -35,7 +36,7 @@ export function renderHaproxyConfig(input: HaproxyConfigInput): string {
         ].join("\n");
     return `global
     # Beyond what clients may take, so that a storm of them does not keep the kubelet out, which would end the proxy.
-    maxconn ${4 * maxConnections + 100}
+    maxconn ${2 * perEntry + 100}
     log stdout format raw daemon notice
     # A reload or stop ends within this; sessions that outlive it are cut.
     hard-stop-after 30s
@@ -62,13 +63,13 @@ defaults
 
 listen read-write
     bind :${ports.readWrite}
-    maxconn ${2 * maxConnections}
+    maxconn ${perEntry}
 ${check("/primary", "status 200", `rstring '"role": *"primary"'`)}
 ${checked}
 
 frontend read-only
     bind :${ports.readOnly}
-    maxconn ${2 * maxConnections}
+    maxconn ${perEntry}
     use_backend primary-for-reads if { nbsrv(replicas) lt 1 }
     default_backend replicas
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../components/progress";
 import { versions } from "../../components/versions";
 import { LabContainer } from "./container";
@@ -210,6 +211,15 @@ export async function waitForPromotion(lab: Lab, number: number): Promise<void> 
         },
         100,
     );
+}
+
+/** Whoever else leads as a primary within this time; `undefined` if nobody does. */
+export async function successorOf(lab: Lab, primary: number, patienceMs: number): Promise<string | undefined> {
+    for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(200)) {
+        const { leader, members } = await lab.view();
+        if (leader !== undefined && numberOf(leader) !== primary && members[leader]?.role === "primary") return leader;
+    }
+    return undefined;
 }
 
 function isWhole({ leader, sync, members }: EtcdView): boolean {

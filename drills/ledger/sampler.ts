@@ -91,23 +91,22 @@ export class Sampler {
      */
     private async reach(instance: { name: string; address: string }): Promise<Session | undefined> {
         let reached: Session | undefined;
-        let isOver = false;
+        const isOver = (): boolean => this.stopped || reached !== undefined;
         const attempt = async (): Promise<void> => {
             const session = await this.open(this.options, instance, limits);
-            if (isOver || reached !== undefined) session.destroy();
+            if (isOver()) session.destroy();
             else reached = session;
         };
         const attempts = new Set<Promise<void>>();
-        while (!this.stopped && reached === undefined) {
+        while (!isOver()) {
             const begun = attempt().catch(async (error: unknown) => {
-                if (!isOver) this.note(instance.name, roleOf(error));
+                if (!isOver()) this.note(instance.name, roleOf(error));
                 await sleep(everyMs);
             });
             attempts.add(begun);
             void begun.then(() => attempts.delete(begun));
             await Promise.race([...attempts, sleep(nextAttemptMs)]);
         }
-        isOver = true;
         return reached;
     }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { numberOf, type Lab, type Roles } from "../lab";
+import { successorOf, type Lab, type Roles } from "../lab";
 import { timers } from "../member-config";
 import type { Outcome, Scenario } from "./scenario";
 
@@ -18,14 +18,6 @@ async function replication(lab: Lab, primary: number, method: "trust" | "reject"
     await lab.sqlOn(primary, `select pg_reload_conf(); ${end};`);
 }
 
-async function successorOf(lab: Lab, primary: number): Promise<string | undefined> {
-    for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(200)) {
-        const { leader, members } = await lab.view();
-        if (leader !== undefined && numberOf(leader) !== primary && members[leader]?.role === "primary") return leader;
-    }
-    return undefined;
-}
-
 async function play(lab: Lab, lose: (roles: Roles) => Promise<void>): Promise<Outcome> {
     const roles = await lab.roles();
     const { primary, synchronous, other } = roles;
@@ -33,7 +25,7 @@ async function play(lab: Lab, lose: (roles: Roles) => Promise<void>): Promise<Ou
     const began = Date.now();
     await lose(roles);
     const writing = lab.write(rowsWhileItLasts);
-    const successor = await successorOf(lab, primary);
+    const successor = await successorOf(lab, primary, patienceMs);
     const seconds = (Date.now() - began) / 1000;
     // What a person would have to find out.
     if (successor === undefined) await replication(lab, primary, "trust", [synchronous, other]);

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { numberOf } from "../lab";
+import { successorOf } from "../lab";
 import { timers } from "../member-config";
 import type { Scenario } from "./scenario";
 
@@ -26,14 +25,7 @@ export const streamsCut: Scenario = {
         await lab.sql(`set synchronous_commit = local; ${cutStreams}`, [primary]);
         const { sync } = await lab.view();
         await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
-        const end = Date.now() + patienceMs;
-        let successor: string | undefined;
-        while (successor === undefined && Date.now() < end) {
-            const { leader, members } = await lab.view();
-            const leads = leader !== undefined && numberOf(leader) !== primary && members[leader]?.role === "primary";
-            successor = leads ? leader : undefined;
-            await sleep(200);
-        }
+        const successor = await successorOf(lab, primary, patienceMs);
         await lab.startPatroni(primary);
         return {
             note: `/sync named ${sync?.sync_standby ?? "nobody"}; ${successor ?? "nobody"} was promoted`,
