@@ -35,6 +35,13 @@ export interface Timers {
 }
 
 /**
+ * How long what was sent to a client may stay unacknowledged, by PostgreSQL and by HAProxy. No keepalive is sent meanwhile: a
+ * client that dies while an answer is on its way would keep its session, with the locks of its transaction, for a quarter of
+ * an hour. Whoever stops reading for so long is taken for dead, too (the kernel does not tell one from the other).
+ */
+export const unacknowledgedSeconds = 15;
+
+/**
  * Smallest values our Patroni accepts; lower ones it raises silently (patroni/config.py, validator.py). Upstream's floor
  * of ttl is 20; ours is what one loop and two retries need (patroni/image/patches/10-ttl-floor.patch).
  */

@@ -18,6 +18,7 @@ import { lockVanished } from "./lab/scenarios/lock-vanished";
 import { lostInTurn, nobodyConfirms } from "./lab/scenarios/nobody-confirms";
 import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
+import { readsCutOff } from "./lab/scenarios/reads-cut-off";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
@@ -38,6 +39,7 @@ const scenarios: Scenario[] = [
     unseenPromotion,
     nobodyConfirms,
     lostInTurn,
+    readsCutOff,
 ];
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */
@@ -83,8 +85,15 @@ async function lab(): Promise<number> {
             ...[stuck ? "yes" : "no", seconds.toFixed(1)],
         ]),
     );
-    const isBroken = ({ lost, stuck, confirmedUnseen, promotedByOldLock, begunTwice }: LabRound): boolean =>
-        lost > 0 || [stuck, confirmedUnseen, promotedByOldLock, begunTwice].includes(true);
+    const isBroken = ({
+        lost,
+        stuck,
+        confirmedUnseen,
+        promotedByOldLock,
+        begunTwice,
+        readsOfAnyAge,
+    }: LabRound): boolean =>
+        lost > 0 || [stuck, confirmedUnseen, promotedByOldLock, begunTwice, readsOfAnyAge].includes(true);
     return results.some(isBroken) ? 1 : 0;
 }
 

@@ -1,6 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { StepResource } from "../dynamic";
+import { access, type Machine } from "../machines/machine";
 import { MemberCount } from "../member-count";
 import { etcdMemberName, labels, keyPrefix, ports } from "../naming";
 import { etcdMemberAddress } from "../network";
@@ -32,6 +34,8 @@ export interface EtcdClusterArgs {
     heartbeatMs: number;
     /** Milliseconds without a heartbeat until an election. */
     electionMs: number;
+    /** Servers through which the members can be asked. */
+    servers: Machine[];
     serviceCidr: string;
     resources: Resources;
 }
@@ -43,7 +47,8 @@ export class EtcdCluster extends pulumi.ComponentResource {
     /** Names of the members' pods. */
     readonly members: string[];
     readonly authority: CertificateAuthority;
-    readonly statefulSet: kubernetes.apps.v1.StatefulSet;
+    /** Done when every member is well. */
+    readonly ready: pulumi.Resource;
 
     constructor(name: string, args: EtcdClusterArgs, opts?: pulumi.ComponentResourceOptions) {
         super("postgresha:etcd:EtcdCluster", name, {}, opts);
@@ -61,11 +66,12 @@ export class EtcdCluster extends pulumi.ComponentResource {
         const account = createMarkerAccess(name, args, object);
         createDisruptionBudget(name, args, object);
         const count = new MemberCount(`${name}-member-count`, "etcd.members", args.members, { parent: this });
-        this.statefulSet = createStatefulSet(name, args, members, tls, account, {
+        const statefulSet = createStatefulSet(name, args, members, tls, account, {
             ...object,
             ...keepsClaims,
             dependsOn: [...services, count],
         });
+        this.ready = createMembers(name, args, this, statefulSet, { parent: this, deletedWith: args.context.cluster });
         this.registerOutputs({ hosts: this.hosts });
     }
 }
@@ -236,13 +242,15 @@ function createStatefulSet(
     return new kubernetes.apps.v1.StatefulSet(
         `${name}-members`,
         {
-            metadata: metadata(args, setName(args.cluster)),
+            // EtcdMembers waits instead, as it restarts the pods.
+            metadata: metadata(args, setName(args.cluster), skipAwait),
             spec: {
                 serviceName: setName(args.cluster),
                 replicas: args.members,
                 // One after another would wait for a quorum that the first alone can never have.
                 podManagementPolicy: "Parallel",
-                updateStrategy: { type: "RollingUpdate" },
+                // A rolling update does not look at members that are missing already (members.step.ts).
+                updateStrategy: { type: "OnDelete" },
                 selector: { matchLabels: podLabels },
                 persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" },
                 template: {
@@ -304,3 +312,28 @@ function createStatefulSet(
 const memberAddressScript = (members: Member[]): string =>
     `addresses=(${members.map(({ address }) => address).join(" ")}); ` +
     "export MEMBER_ADDRESS=${addresses[${MEMBER_NAME##*-}]}; exec start-member";
+
+function createMembers(
+    name: string,
+    args: EtcdClusterArgs,
+    { hosts, members }: EtcdCluster,
+    { metadata: { uid, generation } }: kubernetes.apps.v1.StatefulSet,
+    opts: pulumi.CustomResourceOptions,
+): StepResource {
+    const inputs: pulumi.Inputs = {
+        cluster: args.cluster,
+        namespace: args.context.namespace,
+        set: setName(args.cluster),
+        members,
+        hosts,
+        servers: args.servers.map(access),
+        template: pulumi.interpolate`${uid}/${generation}`,
+    };
+    return new StepResource(
+        "./components/etcd/members.step",
+        "EtcdMembers",
+        `${name}-ready`,
+        inputs,
+        pulumi.mergeOptions(opts, { additionalSecretOutputs: ["servers"] }),
+    );
+}

@@ -1,5 +1,5 @@
 import { ports } from "../naming";
-import type { Timers } from "../recovery";
+import { unacknowledgedSeconds, type Timers } from "../recovery";
 
 export interface HaproxyConfigInput {
     instances: { name: string; address: string }[];
@@ -11,6 +11,9 @@ export interface HaproxyConfigInput {
 
 /** Where the authority that signs Patroni's certificates is mounted. */
 export const haproxyTls = "/tls";
+/** Where haproxy.cfg is mounted, and what it reads beside. */
+export const haproxyFolder = "/etc/haproxy-config";
+export const serverStateFile = "servers.state";
 
 /**
  * haproxy.cfg. Fixed addresses, no DNS; the role is asked of Patroni over verified TLS and matched in the body,
@@ -40,6 +43,7 @@ export function renderHaproxyConfig(input: HaproxyConfigInput): string {
     log stdout format raw daemon notice
     # A reload or stop ends within this; sessions that outlive it are cut.
     hard-stop-after 30s
+    server-state-file ${haproxyFolder}/${serverStateFile}
 
 defaults
     mode tcp
@@ -58,17 +62,18 @@ defaults
     srvtcpka-cnt 3
     option redispatch 1
     retries 3
+    load-server-state-from-file global
     # Sessions to a server that is no longer what it was are cut at once: a client on a frozen primary would hang.
     default-server inter ${timers.interMs}ms fastinter ${timers.fastinterMs}ms downinter ${timers.downinterMs}ms fall ${timers.fall} rise ${timers.rise} on-marked-down shutdown-sessions check port ${ports.patroni} check-ssl verify required ca-file ${haproxyTls}/ca.crt
 
 listen read-write
-    bind :${ports.readWrite}
+    bind :${ports.readWrite} tcp-ut ${unacknowledgedSeconds}s
     maxconn ${perEntry}
 ${check("/primary", "status 200", `rstring '"role": *"primary"'`)}
 ${checked}
 
 frontend read-only
-    bind :${ports.readOnly}
+    bind :${ports.readOnly} tcp-ut ${unacknowledgedSeconds}s
     maxconn ${perEntry}
     use_backend primary-for-reads if { nbsrv(replicas) lt 1 }
     default_backend replicas
@@ -91,4 +96,43 @@ frontend stats
     http-request use-service prometheus-exporter if { path /metrics }
     monitor-uri /healthz
 `;
+}
+
+/**
+ * The state that a proxy starts from ("show servers state", version 1): every server down until its first check has passed.
+ * Otherwise all are taken for up until then, and writes go to replicas.
+ */
+export function renderServerState(instances: HaproxyConfigInput["instances"]): string {
+    const checkedBackends = ["read-write", "replicas"];
+    const servers = checkedBackends.flatMap((backend) =>
+        instances.map(({ name, address }, index) => ({
+            be_id: 0,
+            be_name: backend,
+            srv_id: index + 1,
+            srv_name: name,
+            srv_addr: address,
+            srv_op_state: 0,
+            srv_admin_state: 0,
+            srv_uweight: 1,
+            srv_iweight: 1,
+            srv_time_since_last_change: 0,
+            srv_check_status: 6,
+            srv_check_result: 0,
+            srv_check_health: 0,
+            srv_check_state: 6,
+            srv_agent_state: 0,
+            bk_f_forced_id: 0,
+            srv_f_forced_id: 0,
+            srv_fqdn: "-",
+            srv_port: ports.postgresql,
+            srvrecord: "-",
+            srv_use_ssl: 0,
+            srv_check_port: ports.patroni,
+            srv_check_addr: "-",
+            srv_agent_addr: "-",
+            srv_agent_port: 0,
+        })),
+    );
+    const lines = servers.map((server) => Object.values(server).join(" "));
+    return `1\n# ${Object.keys(servers[0] ?? {}).join(" ")}\n${lines.join("\n")}\n`;
 }

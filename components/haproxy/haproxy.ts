@@ -13,7 +13,7 @@ import {
     type Resources,
     type WorkloadContext,
 } from "../workload";
-import { haproxyTls, renderHaproxyConfig } from "./config";
+import { haproxyFolder, haproxyTls, renderHaproxyConfig, renderServerState, serverStateFile } from "./config";
 
 export interface HaproxyArgs {
     context: WorkloadContext;
@@ -36,14 +36,17 @@ export class Haproxy extends pulumi.ComponentResource {
         super("postgresha:haproxy:Haproxy", name, {}, opts);
         const object = inCluster(this, args.context);
         const config = renderHaproxyConfig(args);
+        const serverState = renderServerState(args.instances);
         const digest = pulumi
             .output(args.patroniAuthority)
-            .apply((authority) => createHash("sha256").update(config).update(authority).digest("hex").slice(0, 16));
+            .apply((authority) =>
+                createHash("sha256").update(config).update(serverState).update(authority).digest("hex").slice(0, 16),
+            );
         const configMap = new kubernetes.core.v1.ConfigMap(
             `${name}-config`,
             {
                 metadata: metadata(args, `${args.cluster}-haproxy`),
-                data: { "haproxy.cfg": config, "ca.crt": args.patroniAuthority },
+                data: { "haproxy.cfg": config, [serverStateFile]: serverState, "ca.crt": args.patroniAuthority },
             },
             object,
         );
@@ -105,7 +108,7 @@ function createDaemonSet(
                                     failureThreshold: 3,
                                 },
                                 volumeMounts: [
-                                    { name: "config", mountPath: "/etc/haproxy-config", readOnly: true },
+                                    { name: "config", mountPath: haproxyFolder, readOnly: true },
                                     { name: "config", mountPath: haproxyTls, readOnly: true },
                                 ],
                             },

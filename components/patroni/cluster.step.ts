@@ -11,7 +11,7 @@ import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "
 import type { DynamicConfig } from "./dynamic-config";
 import { lastWords } from "./last-words";
 import { restartable, restartPending } from "./pending-restarts";
-import { rollOutdated } from "./roll";
+import { rollInstances } from "./roll";
 
 export interface PatroniStateInputs extends ClusterLocation {
     dynamicConfig: DynamicConfig;
@@ -113,7 +113,7 @@ async function bringUp(
             () => ({}),
             () => removed,
         );
-        await rollOutdated(ssh, inputs, whole);
+        await rollInstances(ssh, inputs, whole);
         const status = await step(
             inputs.cluster,
             "waiting for a primary, its replicas and a synchronous standby",

@@ -1,3 +1,4 @@
+import { unacknowledgedSeconds } from "../recovery";
 import type { Problem } from "../validation";
 
 /** PostgreSQL settings of the stack, each with its reason. The user's `postgres.parameters` are laid over them. */
@@ -21,11 +22,11 @@ export const defaultParameters: Record<string, string | number> = {
     // A promotion replays what a conflicting query on the replica held back: at most this.
     max_standby_streaming_delay: "3s",
     hot_standby_feedback: "on",
-    // A vanished client or standby is noticed within 11 s.
+    // A vanished client or standby is noticed within 11 s, or 15 s while something is on its way to it.
     tcp_keepalives_idle: 5,
     tcp_keepalives_interval: 2,
     tcp_keepalives_count: 3,
-    tcp_user_timeout: "8s",
+    tcp_user_timeout: `${unacknowledgedSeconds}s`,
     // Compiling short transactions costs more than it saves; the image leaves the compiler out.
     jit: "off",
     log_checkpoints: "on",

@@ -1,6 +1,7 @@
+import { etcdctl, type EtcdLocation } from "../etcd/etcdctl";
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
-import { keyPrefix, ports } from "../naming";
+import { keyPrefix } from "../naming";
 import { step } from "../progress";
 import type { ClusterLocation } from "./api";
 import { paths, printRestoreGeneration } from "./config";
@@ -115,7 +116,9 @@ async function patroniKeys(
     rebirth: Rebirth,
 ): Promise<string[] | undefined> {
     const prefix = prefixOf(location);
-    const found = await etcdctl(ssh, location, rebirth, `get --prefix --keys-only ${prefix}`).catch(() => undefined);
+    const found = await etcdctl(ssh, etcd(location, rebirth), `get --prefix --keys-only ${prefix}`).catch(
+        () => undefined,
+    );
     return found
         ?.split("\n")
         .filter((line) => line.startsWith(prefix))
@@ -123,33 +126,14 @@ async function patroniKeys(
 }
 
 const forgetCluster = (ssh: SshConnection, location: ClusterLocation, rebirth: Rebirth): Promise<string> =>
-    etcdctl(ssh, location, rebirth, `del --prefix ${prefixOf(location)}`);
+    etcdctl(ssh, etcd(location, rebirth), `del --prefix ${prefixOf(location)}`);
+
+const etcd = ({ namespace }: ClusterLocation, { etcdMembers }: Rebirth): EtcdLocation => ({
+    namespace,
+    members: etcdMembers,
+});
 
 const prefixOf = ({ cluster }: ClusterLocation): string => keyPrefix(cluster);
-
-/** In the first member's pod that answers. */
-async function etcdctl(
-    ssh: SshConnection,
-    { namespace }: ClusterLocation,
-    { etcdMembers }: Rebirth,
-    command: string,
-): Promise<string> {
-    const failures: string[] = [];
-    const script =
-        'exec etcdctl --cacert "$TLS_DIR/ca.crt" --cert "$TLS_DIR/tls.crt" --key "$TLS_DIR/tls.key" --command-timeout 5s ' +
-        `--endpoints "https://127.0.0.1:${ports.etcdClient}" ${command}\n`;
-    for (const member of etcdMembers) {
-        const answer = await kubectl(ssh, `-n ${namespace} exec -i ${member} -- bash`, {
-            allowFailure: true,
-            stdin: script,
-        });
-        if (answer.exitCode === 0) {
-            return answer.stdout;
-        }
-        failures.push(`${member}: ${answer.stderr.trim().split("\n").pop()}`);
-    }
-    throw new Error(`etcd answers in no pod: ${failures.join("; ")}`);
-}
 
 type DataState = "none" | "some" | "in the making" | "not known";
 

@@ -1,79 +1,31 @@
-import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
-import { labels } from "../naming";
-import { step, waitFor } from "../progress";
+import { rollOutdated } from "../roll";
 import { askAnyInstance, listMembers, type ClusterLocation } from "./api";
 
-interface Pod {
-    metadata: { name: string; labels: Record<string, string>; deletionTimestamp?: string };
-    status: { conditions?: { type: string; status: string }[] };
-}
-
-interface StatefulSet {
-    metadata: { generation: number };
-    status?: { observedGeneration?: number; updateRevision?: string };
-}
-
-/**
- * Brings pods of an earlier template to the present one: broken ones at once, then the replicas one by one, each
- * time waiting until the cluster is whole again, and the primary last, after a switchover.
- */
-export async function rollOutdated(
+/** Instances of an earlier template: the replicas first, the primary last and after a switchover. */
+export async function rollInstances(
     ssh: SshConnection,
     location: ClusterLocation,
     whole: () => Promise<unknown>,
 ): Promise<void> {
-    const outdated = await findOutdated(ssh, location);
-    const isReady = ({ status }: Pod) =>
-        (status.conditions ?? []).some(({ type, status: state }) => type === "Ready" && state === "True");
-    for (const pod of outdated.filter((candidate) => !isReady(candidate))) {
-        await step(location.cluster, `restarting ${pod.metadata.name}, which is not ready, with the new template`, () =>
-            deletePod(ssh, location, pod.metadata.name),
-        );
-    }
-    const names = outdated.filter(isReady).map(({ metadata }) => metadata.name);
-    if (names.length === 0) {
-        return;
-    }
-    await whole();
-    const leader = (await listMembers(ssh, location)).find(({ role }) => role === "leader")?.name;
-    for (const name of [
-        ...names.filter((candidate) => candidate !== leader),
-        ...names.filter((candidate) => candidate === leader),
-    ]) {
-        await step(location.cluster, `restarting ${name} with the new template`, async () => {
-            if (name === leader) {
+    const { cluster, namespace } = location;
+    let leader: string | undefined;
+    await rollOutdated(
+        ssh,
+        { cluster, namespace, name: cluster, component: "postgresql" },
+        {
+            whole,
+            async order(names) {
+                leader = (await listMembers(ssh, location)).find(({ role }) => role === "leader")?.name;
+                return [...names.filter((name) => name !== leader), ...names.filter((name) => name === leader)];
+            },
+            async prepare(name) {
+                if (name !== leader) return;
                 await switchOver(ssh, location, name);
                 await whole();
-            }
-            await deletePod(ssh, location, name);
-            await whole();
-        });
-    }
-}
-
-async function findOutdated(ssh: SshConnection, { cluster, namespace }: ClusterLocation): Promise<Pod[]> {
-    const updateRevision = await waitFor<string>(`StatefulSet ${cluster}`, 180, async () => {
-        const { stdout } = await kubectl(ssh, `-n ${namespace} get statefulset ${cluster} -o json`);
-        const { metadata, status } = JSON.parse(stdout) as StatefulSet;
-        return status?.updateRevision !== undefined && status.observedGeneration === metadata.generation
-            ? { done: status.updateRevision }
-            : { waiting: "its controller has not seen the new template" };
-    });
-    const selector = Object.entries(labels(cluster, "postgresql")).map(([key, value]) => `${key}=${value}`);
-    const { stdout } = await kubectl(ssh, `-n ${namespace} get pods --selector ${selector.join(",")} -o json`);
-    return (JSON.parse(stdout) as { items: Pod[] }).items.filter(
-        ({ metadata }) =>
-            metadata.deletionTimestamp === undefined && metadata.labels["controller-revision-hash"] !== updateRevision,
+            },
+        },
     );
-}
-
-async function deletePod(ssh: SshConnection, { namespace }: ClusterLocation, name: string): Promise<void> {
-    await kubectl(ssh, `-n ${namespace} delete pod ${name} --wait=true --timeout=300s`, { timeoutSeconds: 310 });
-    await waitFor(`pod ${name}`, 180, async () => {
-        const { stdout } = await kubectl(ssh, `-n ${namespace} get pod ${name} --ignore-not-found -o name`);
-        return stdout.trim() === "" ? { waiting: "not made again" } : { done: true };
-    });
 }
 
 /** Patroni answers when it is done: seconds, or half a minute on a host that gets little of its processors. */

@@ -5,7 +5,8 @@ import type { Fault } from "./fault";
 /** More than the room that is left, so that it runs out whatever is recycled. */
 const megabytesWritten = 400;
 
-const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal"): Fault => ({
+/** `spareMiB`: room until the fault, for what the instance writes while it catches up and becomes the primary. */
+const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal", spareMiB: number): Fault => ({
     name,
     imitates,
     bar: "frozen",
@@ -29,7 +30,7 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
         };
         await SmallVolume.giveAllBack(cluster);
         try {
-            await volume.mount(64);
+            await volume.mount(spareMiB);
             await cluster.makePrimary(replica.name);
         } catch (error) {
             await giveBack();
@@ -63,10 +64,12 @@ export const walVolumeFull = fullVolume(
     "wal-volume-full",
     "the primary's WAL volume is full, and space is made a minute later",
     "/pgdata/pg_wal",
+    64,
 );
 
 export const dataVolumeFull = fullVolume(
     "data-volume-full",
     "the primary's data volume is full, and space is made a minute later",
     "",
+    1024,
 );

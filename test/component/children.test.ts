@@ -37,6 +37,7 @@ DockerMachines postgres-machines < postgres
 DockerNetwork postgres-machines-network < postgres-machines
 DockerVolume postgres-store-volume < postgres-store
 EtcdCluster postgres-etcd < postgres
+EtcdMembers postgres-etcd-ready < postgres-etcd
 Haproxy postgres-haproxy < postgres
 Image postgres-images-etcd < postgres-images
 Image postgres-images-haproxy < postgres-images

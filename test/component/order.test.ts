@@ -59,8 +59,9 @@ describe("the order of the dev stack", () => {
 
     it("starts PostgreSQL when etcd is there, and looks at the cluster last", () => {
         assert.ok(
-            dependencies("StatefulSet", "postgres-patroni-instances").includes("StatefulSet postgres-etcd-members"),
+            dependencies("StatefulSet", "postgres-patroni-instances").includes("EtcdMembers postgres-etcd-ready"),
         );
+        assert.ok(dependencies("EtcdMembers", "postgres-etcd-ready").includes("StatefulSet postgres-etcd-members"));
         const last = dependencies("PatroniState", "postgres-state");
         assert.ok(
             last.includes("StatefulSet postgres-patroni-instances") &&

@@ -100,9 +100,9 @@ describe("the workloads of the dev stack", () => {
         }
     });
 
-    it("restart PostgreSQL only by Patroni's order, etcd and HAProxy one after another", () => {
+    it("restart PostgreSQL and etcd only when all others are well, and HAProxy one after another", () => {
         assert.equal(postgresql().spec.updateStrategy.type, "OnDelete");
-        assert.equal(etcd().spec.updateStrategy.type, "RollingUpdate");
+        assert.equal(etcd().spec.updateStrategy.type, "OnDelete");
         assert.deepEqual(haproxy().spec.updateStrategy, {
             type: "RollingUpdate",
             rollingUpdate: { maxUnavailable: 1 },

@@ -5,6 +5,7 @@ import { lockLostBeforePromotion } from "../../drills/lab/scenarios/lock-lost-be
 import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
 import { lostInTurn, nobodyConfirms } from "../../drills/lab/scenarios/nobody-confirms";
 import { noLeader } from "../../drills/lab/scenarios/no-leader";
+import { readsCutOff } from "../../drills/lab/scenarios/reads-cut-off";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
@@ -113,6 +114,11 @@ describe("the loopback lab", function () {
             assert.ok(acknowledged >= 25);
             assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
         }
+    });
+
+    it("offers no reads of a replica that cannot know how old they are, as it did without the patch", async () => {
+        await shows(readsCutOff, patchesBefore("99"), ({ readsOfAnyAge }) => readsOfAnyAge === true);
+        assert.equal((await play(readsCutOff, "all")).readsOfAnyAge, false);
     });
 
     it("has a diverged standby confirm what it never received with Patroni as released, and not with the patches", async () => {

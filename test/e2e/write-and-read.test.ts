@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Session, type Entry } from "../../commands/status/session";
+import { processes, signal } from "../../drills/machine/processes";
 import { openInstance } from "../../drills/ledger/instance-session";
 import { useCluster } from "./support";
 
@@ -73,6 +74,29 @@ describe("writing and reading", () => {
         const [reader] = cluster().readOnly;
         assert.ok(reader);
         await assert.rejects(query(reader, "insert into e2e_notes values ($1)", [randomUUID()]), { code: "25006" });
+    });
+
+    it("never takes a replica for the primary where a proxy has just been started", async function () {
+        this.timeout(120_000);
+        const { machine, ssh } = await cluster().machineOf(await cluster().asynchronousReplica());
+        const entry = cluster().readWrite.find(({ host }) => host === machine.access.address);
+        assert.ok(entry);
+        await signal(ssh, "KILL", await processes(ssh, "haproxy"));
+        const answers: unknown[] = [];
+        let refused = 0;
+        // Until it has served for a while: servers were taken for up for as long as their first checks took.
+        for (const end = Date.now() + 60_000; Date.now() < end && answers.length < 200;) {
+            await query(entry, "select pg_is_in_recovery() as replica").then(
+                ([row]) => answers.push(row?.["replica"]),
+                async () => {
+                    refused += 1;
+                    await sleep(10);
+                },
+            );
+        }
+        console.log(`measured: ${answers.length} answered, ${refused} refused`);
+        assert.ok(refused > 0 && answers.length === 200, "the proxy did not come back, or never went");
+        assert.deepEqual(new Set(answers), new Set([false]));
     });
 
     it("waits for a synchronous standby with every commit", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderHaproxyConfig } from "../../../components/haproxy/config";
+import { renderHaproxyConfig, renderServerState } from "../../../components/haproxy/config";
 import { deriveTimers } from "../../../components/recovery";
 
 const instances = [0, 1, 2].map((index) => ({ name: `postgres-${index}`, address: `10.43.0.${64 + index}` }));
@@ -36,7 +36,12 @@ const isPrimary = [
 // The text alone: that HAProxy accepts and obeys it is shown by the e2e tests, where it runs.
 describe("haproxy.cfg", () => {
     it("sends writes to the instance that says it is the primary, status and role", () => {
-        assert.deepEqual(section("listen read-write"), ["bind :5432", "maxconn 400", ...isPrimary, ...checked]);
+        assert.deepEqual(section("listen read-write"), [
+            "bind :5432 tcp-ut 15s",
+            "maxconn 400",
+            ...isPrimary,
+            ...checked,
+        ]);
     });
 
     it("matches the role as Patroni writes it, and no other", () => {
@@ -50,7 +55,7 @@ describe("haproxy.cfg", () => {
 
     it("sends reads to replicas that are not too far behind, and to the primary while there is none", () => {
         assert.deepEqual(section("frontend read-only"), [
-            "bind :5433",
+            "bind :5433 tcp-ut 15s",
             "maxconn 400",
             "use_backend primary-for-reads if { nbsrv(replicas) lt 1 }",
             "default_backend replicas",
@@ -81,6 +86,25 @@ describe("haproxy.cfg", () => {
                 "check port 8008 check-ssl verify required ca-file /tls/ca.crt",
         );
         assert.doesNotMatch(text, /verify none/);
+    });
+
+    it("starts with every server down, so that none is used before it has said what it is", () => {
+        assert.ok(section("global").includes("server-state-file /etc/haproxy-config/servers.state"));
+        assert.ok(section("defaults").includes("load-server-state-from-file global"));
+        const [version, header = "", ...servers] = renderServerState(instances).trimEnd().split("\n");
+        const names = header.replace(/^# /, "").split(" ");
+        const states = servers.map((line) => {
+            const values = line.split(" ");
+            assert.equal(values.length, names.length);
+            return Object.fromEntries(names.map((name, index) => [name, values[index]]));
+        });
+        assert.equal(version, "1");
+        assert.deepEqual(
+            states.map((state) => [state["be_name"], state["srv_name"], state["srv_addr"], state["srv_op_state"]]),
+            ["read-write", "replicas"].flatMap((backend) =>
+                instances.map(({ name, address }) => [backend, name, address, "0"]),
+            ),
+        );
     });
 
     it("waits no longer for a check than the derived timer says", () => {

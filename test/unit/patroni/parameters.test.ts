@@ -57,14 +57,14 @@ describe("the user's PostgreSQL parameters", () => {
 });
 
 describe("the default PostgreSQL parameters", () => {
-    it("notice a vanished peer within 11 s", () => {
+    it("notice a vanished peer within 11 s, and within 15 s while something is on its way to it", () => {
         const {
             tcp_keepalives_idle: idle,
             tcp_keepalives_interval: interval,
             tcp_keepalives_count: count,
         } = defaultParameters;
         assert.equal(Number(idle) + Number(interval) * Number(count), 11);
-        assert.equal(defaultParameters["tcp_user_timeout"], "8s");
+        assert.equal(defaultParameters["tcp_user_timeout"], "15s");
     });
 
     it("leave room for the senders and slots of the largest cluster", () => {

@@ -1,0 +1,85 @@
+import { kubectl } from "./k3s/cluster-access";
+import type { SshConnection } from "./machines/ssh";
+import { labels } from "./naming";
+import { step, waitFor } from "./progress";
+
+/** A StatefulSet of type `OnDelete`: its pods get a new template here. */
+export interface OnDeleteSet {
+    /** Name of the database cluster. */
+    cluster: string;
+    namespace: string;
+    name: string;
+    /** As in the labels of its pods. */
+    component: string;
+}
+
+export interface Roll {
+    /** Ends when every member is well, so that one may be missing. */
+    whole: () => Promise<unknown>;
+    /** The order in which pods are restarted; asked when the set is whole. */
+    order?: (names: string[]) => Promise<string[]>;
+    /** Before this pod is restarted. */
+    prepare?: (name: string) => Promise<void>;
+}
+
+interface Pod {
+    metadata: { name: string; labels: Record<string, string>; deletionTimestamp?: string };
+    status: { conditions?: { type: string; status: string }[] };
+}
+
+interface StatefulSet {
+    metadata: { generation: number };
+    status?: { observedGeneration?: number; updateRevision?: string };
+}
+
+/**
+ * Brings pods of an earlier template to the present one: broken ones at once, then the others one by one, each time
+ * waiting until the set is whole again.
+ */
+export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: Roll): Promise<void> {
+    const outdated = await findOutdated(ssh, set);
+    const isReady = ({ status }: Pod) =>
+        (status.conditions ?? []).some(({ type, status: state }) => type === "Ready" && state === "True");
+    for (const pod of outdated.filter((candidate) => !isReady(candidate))) {
+        await step(set.cluster, `restarting ${pod.metadata.name}, which is not ready, with the new template`, () =>
+            deletePod(ssh, set, pod.metadata.name),
+        );
+    }
+    const names = outdated.filter(isReady).map(({ metadata }) => metadata.name);
+    if (names.length === 0) {
+        return;
+    }
+    await roll.whole();
+    for (const name of (await roll.order?.(names)) ?? names) {
+        await step(set.cluster, `restarting ${name} with the new template`, async () => {
+            await roll.prepare?.(name);
+            await deletePod(ssh, set, name);
+            await roll.whole();
+        });
+    }
+}
+
+async function findOutdated(ssh: SshConnection, set: OnDeleteSet): Promise<Pod[]> {
+    const { cluster, namespace, name, component } = set;
+    const updateRevision = await waitFor<string>(`StatefulSet ${name}`, 180, async () => {
+        const { stdout } = await kubectl(ssh, `-n ${namespace} get statefulset ${name} -o json`);
+        const { metadata, status } = JSON.parse(stdout) as StatefulSet;
+        return status?.updateRevision !== undefined && status.observedGeneration === metadata.generation
+            ? { done: status.updateRevision }
+            : { waiting: "its controller has not seen the new template" };
+    });
+    const selector = Object.entries(labels(cluster, component)).map(([key, value]) => `${key}=${value}`);
+    const { stdout } = await kubectl(ssh, `-n ${namespace} get pods --selector ${selector.join(",")} -o json`);
+    return (JSON.parse(stdout) as { items: Pod[] }).items.filter(
+        ({ metadata }) =>
+            metadata.deletionTimestamp === undefined && metadata.labels["controller-revision-hash"] !== updateRevision,
+    );
+}
+
+async function deletePod(ssh: SshConnection, { namespace }: OnDeleteSet, name: string): Promise<void> {
+    await kubectl(ssh, `-n ${namespace} delete pod ${name} --wait=true --timeout=300s`, { timeoutSeconds: 310 });
+    await waitFor(`pod ${name}`, 180, async () => {
+        const { stdout } = await kubectl(ssh, `-n ${namespace} get pod ${name} --ignore-not-found -o name`);
+        return stdout.trim() === "" ? { waiting: "not made again" } : { done: true };
+    });
+}

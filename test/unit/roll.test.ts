@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { rollOutdated } from "../../components/roll";
+import type { SshConnection } from "../../components/machines/ssh";
+
+interface FakePod {
+    revision: string;
+    ready: boolean;
+}
+
+const set = { cluster: "orders", namespace: "orders", name: "orders-etcd", component: "etcd" };
+
+/** A Kubernetes whose controller makes deleted pods anew with the present template, and what was done in order. */
+function cluster(pods: Record<string, FakePod>): { ssh: SshConnection; events: string[] } {
+    const events: string[] = [];
+    const answer = (value: unknown) => Promise.resolve({ exitCode: 0, stdout: JSON.stringify(value), stderr: "" });
+    const run = (command: string) => {
+        const deleted = /delete pod (\S+)/.exec(command)?.[1];
+        if (deleted !== undefined) {
+            events.push(`delete ${deleted}`);
+            pods[deleted] = { revision: "new", ready: true };
+            return answer({});
+        }
+        if (command.includes("get statefulset orders-etcd")) {
+            return answer({
+                metadata: { generation: 2 },
+                status: { observedGeneration: 2, updateRevision: "new" },
+            });
+        }
+        if (command.includes("get pods")) {
+            assert.match(command, /app.kubernetes.io\/name=etcd/);
+            const items = Object.entries(pods).map(([name, { revision, ready }]) => ({
+                metadata: { name, labels: { "controller-revision-hash": revision } },
+                status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
+            }));
+            return answer({ items });
+        }
+        return answer("pod/made");
+    };
+    return { ssh: { run } as unknown as SshConnection, events };
+}
+
+const old: FakePod = { revision: "old", ready: true };
+const current: FakePod = { revision: "new", ready: true };
+
+describe("the roll of a set to a new template", () => {
+    it("restarts one after another, each when all are well", async () => {
+        const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": old, "orders-etcd-2": current });
+        await rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
+        assert.deepEqual(events, ["whole", "delete orders-etcd-0", "whole", "delete orders-etcd-1", "whole"]);
+    });
+
+    it("begins with what is broken, which nobody misses", async () => {
+        const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": { ...old, ready: false } });
+        await rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
+        assert.deepEqual(events, ["delete orders-etcd-1", "whole", "delete orders-etcd-0", "whole"]);
+    });
+
+    it("restarts none while one is missing: the others are needed", async () => {
+        const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": old });
+        const missing = () => Promise.reject(new Error("orders-etcd-2 is missing"));
+        await assert.rejects(rollOutdated(ssh, set, { whole: missing }), /orders-etcd-2 is missing/);
+        assert.deepEqual(events, []);
+    });
+
+    it("waits for nothing where every pod has the template", async () => {
+        const { ssh, events } = cluster({ "orders-etcd-0": current });
+        await rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
+        assert.deepEqual(events, []);
+    });
+
+    it("keeps to the order that is asked for, and prepares each", async () => {
+        const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": old });
+        await rollOutdated(ssh, set, {
+            whole: () => Promise.resolve(),
+            order: (names) => Promise.resolve([...names].reverse()),
+            prepare: (name) => Promise.resolve(void events.push(`prepare ${name}`)),
+        });
+        assert.deepEqual(events, [
+            ...["prepare orders-etcd-1", "delete orders-etcd-1"],
+            ...["prepare orders-etcd-0", "delete orders-etcd-0"],
+        ]);
+    });
+});
