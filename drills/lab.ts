@@ -22,6 +22,7 @@ import { readsCutOff } from "./lab/scenarios/reads-cut-off";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
+import { volumeFull } from "./lab/scenarios/volume-full";
 import { unseenHistory, unseenPromotion } from "./lab/scenarios/unseen-promotion";
 import { chosenPatches } from "./lab/variant";
 
@@ -40,6 +41,7 @@ const scenarios: Scenario[] = [
     nobodyConfirms,
     lostInTurn,
     readsCutOff,
+    volumeFull,
 ];
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */

@@ -37,9 +37,14 @@ export class LabContainer {
 
     static async start(): Promise<LabContainer> {
         const data = "/lab/data:uid=999,gid=999,mode=0700,size=6g,exec";
+        // Volumes of their own, so that one can be full.
+        const volumes = [1, 2, 3].flatMap((number) => [
+            "--tmpfs",
+            `/lab/data/patroni-${number}:uid=999,gid=999,mode=0700,size=2g`,
+        ]);
         const id = await docker([
             ...["run", "--detach", "--rm", "--init", "--network", "none", "--shm-size", "512m"],
-            ...["--tmpfs", data, "--label", "postgres-ha-lab=1", await ensureLabImage()],
+            ...["--tmpfs", data, ...volumes, "--label", "postgres-ha-lab=1", await ensureLabImage()],
         ]);
         return new LabContainer(id);
     }
