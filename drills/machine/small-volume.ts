@@ -13,7 +13,8 @@ export class SmallVolume {
     private constructor(
         private readonly cluster: Cluster,
         private readonly on: MachineOf,
-        /** The folder as the machine sees it. */
+        /** The volume as the machine sees it, and the folder of it. */
+        private readonly volume: string,
         private readonly folder: string,
     ) {}
 
@@ -34,7 +35,7 @@ export class SmallVolume {
         inside: (typeof SmallVolume.places)[number],
     ): Promise<SmallVolume> {
         const volume = await cluster.dataVolume(on.name);
-        return new SmallVolume(cluster, on, `${volume}${inside}`);
+        return new SmallVolume(cluster, on, volume, `${volume}${inside}`);
     }
 
     /** `spareMiB`: room that is left beside what is there. */
@@ -61,11 +62,14 @@ export class SmallVolume {
 
     /** What is on the small one goes back to the disk; undoes half a `mount`, too. */
     async unmount(): Promise<void> {
-        const { folder } = this;
+        const { folder, volume } = this;
+        // Patroni may have moved the data directory aside with them.
+        const moved = `findmnt --raw --noheadings --output TARGET --source drill-full | grep '^${volume}/' | sort --reverse`;
         await this.whileStopped(
             `if findmnt --noheadings --mountpoint ${folder} | grep -q drill-full; then umount ${folder}; ` +
                 `find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; rm -f ${folder}/drill-filler; fi; ` +
-                `if mountpoint -q ${folder}.full; then umount ${folder}.full; fi; rm -d -f ${folder}.full`,
+                `if mountpoint -q ${folder}.full; then umount ${folder}.full; fi; ` +
+                `for place in $(${moved}); do umount $place; done; rm -d -f ${folder}.full`,
         );
     }
 
