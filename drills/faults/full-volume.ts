@@ -5,8 +5,10 @@ import type { Fault } from "./fault";
 /** More than the room that is left, so that it runs out whatever is recycled. */
 const megabytesWritten = 400;
 
-/** `spareMiB`: room until the fault, for what the instance writes while it catches up and becomes the primary. */
-const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal", spareMiB: number): Fault => ({
+/** Room until the fault, for what the instance writes while it catches up and becomes the primary. */
+const spareMiB = 1024;
+
+const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal"): Fault => ({
     name,
     imitates,
     bar: "frozen",
@@ -64,12 +66,10 @@ export const walVolumeFull = fullVolume(
     "wal-volume-full",
     "the primary's WAL volume is full, and space is made a minute later",
     "/pgdata/pg_wal",
-    64,
 );
 
 export const dataVolumeFull = fullVolume(
     "data-volume-full",
     "the primary's data volume is full, and space is made a minute later",
     "",
-    1024,
 );
