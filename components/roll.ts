@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { kubectl } from "./k3s/cluster-access";
 import type { SshConnection } from "./machines/ssh";
 import { labels } from "./naming";
@@ -14,6 +15,8 @@ export interface OnDeleteSet {
 }
 
 export interface Roll {
+    /** Seconds in which a broken pod that was restarted may get well before the next is. @default 0 */
+    patience?: number;
     /** Ends when every member is well, so that one may be missing. */
     whole: () => Promise<unknown>;
     /** The order in which pods are restarted; asked when the set is whole. */
@@ -33,16 +36,14 @@ interface StatefulSet {
 }
 
 /**
- * Brings pods of an earlier template to the present one: broken ones at once, then the others one by one, each time
- * waiting until the set is whole again.
+ * Brings pods of an earlier template to the present one: broken ones first, whatever the others are like, as nothing else may
+ * mend them; then the others one by one, each time waiting until the set is whole again.
  */
 export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: Roll): Promise<void> {
     const outdated = await findOutdated(ssh, set);
-    const isReady = ({ status }: Pod) =>
-        (status.conditions ?? []).some(({ type, status: state }) => type === "Ready" && state === "True");
     for (const pod of outdated.filter((candidate) => !isReady(candidate))) {
         await step(set.cluster, `restarting ${pod.metadata.name}, which is not ready, with the new template`, () =>
-            deletePod(ssh, set, pod.metadata.name),
+            restartBroken(ssh, set, pod.metadata.name, roll.patience ?? 0),
         );
     }
     const names = outdated.filter(isReady).map(({ metadata }) => metadata.name);
@@ -56,6 +57,17 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
             await deletePod(ssh, set, name);
             await roll.whole();
         });
+    }
+}
+
+const isReady = ({ status }: Pod): boolean =>
+    (status.conditions ?? []).some(({ type, status: state }) => type === "Ready" && state === "True");
+
+async function restartBroken(ssh: SshConnection, set: OnDeleteSet, name: string, patience: number): Promise<void> {
+    await deletePod(ssh, set, name);
+    for (const end = Date.now() + patience * 1000; Date.now() < end; await sleep(1000)) {
+        const { stdout } = await kubectl(ssh, `-n ${set.namespace} get pod ${name} -o json`, { allowFailure: true });
+        if (stdout !== "" && isReady(JSON.parse(stdout) as Pod)) return;
     }
 }
 

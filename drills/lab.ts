@@ -22,7 +22,7 @@ import { readsCutOff } from "./lab/scenarios/reads-cut-off";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
-import { volumeFull } from "./lab/scenarios/volume-full";
+import { volumeFull, volumeFullCrash } from "./lab/scenarios/volume-full";
 import { unseenHistory, unseenPromotion } from "./lab/scenarios/unseen-promotion";
 import { chosenPatches } from "./lab/variant";
 
@@ -42,6 +42,7 @@ const scenarios: Scenario[] = [
     lostInTurn,
     readsCutOff,
     volumeFull,
+    volumeFullCrash,
 ];
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */

@@ -19,6 +19,9 @@ export interface EtcdMembersInputs extends EtcdLocation {
     template: string;
 }
 
+/** Two that are not ready may both be voting: the first is given this time before the second is restarted. */
+const patience = 60;
+
 /** For giving up: members wait for each other, and an empty one fetches everything. */
 const givingUpSeconds = 600;
 
@@ -45,7 +48,7 @@ async function bringUp(inputs: EtcdMembersInputs): Promise<void> {
     const server = await waitForServer(inputs.servers);
     await withSsh(server, async (ssh) => {
         const whole = () => untilHealthy(ssh, inputs);
-        await rollOutdated(ssh, { cluster, namespace, name: set, component: "etcd" }, { whole });
+        await rollOutdated(ssh, { cluster, namespace, name: set, component: "etcd" }, { whole, patience });
         await step(cluster, "waiting for every etcd member", whole);
     });
 }
@@ -60,12 +63,20 @@ async function untilHealthy(ssh: SshConnection, inputs: EtcdMembersInputs): Prom
     });
 }
 
+interface Answer {
+    endpoint: string;
+    health: boolean;
+    error?: string;
+}
+
 /** The members that cannot be read from with the consent of a majority, each with the reason. */
 export async function unhealthy(ssh: SshConnection, location: EtcdLocation & { hosts: string[] }): Promise<string[]> {
     // It fails when one of them is unhealthy, which is an answer.
     const text = await etcdctl(ssh, location, "endpoint health --write-out json || true", location.hosts);
-    const answers = JSON.parse(text) as { endpoint: string; health: boolean; error?: string }[];
-    const healthy = answers.filter(({ health }) => health).map(({ endpoint }) => endpoint.replace("https://", ""));
+    const answers = JSON.parse(text) as Answer[];
+    // An alarm stands at every member, which can be read from all the same, and what mends it may be this very template.
+    const isRead = ({ health, error }: Answer) => health || (error?.startsWith("Active Alarm") ?? false);
+    const healthy = answers.filter(isRead).map(({ endpoint }) => endpoint.replace("https://", ""));
     return location.hosts
         .filter((host) => !healthy.includes(host))
         .map((host) => {

@@ -11,7 +11,7 @@ import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";
-import { volumeFull } from "../../drills/lab/scenarios/volume-full";
+import { volumeFull, volumeFullCrash } from "../../drills/lab/scenarios/volume-full";
 import { allPatches, chosenPatches } from "../../drills/lab/variant";
 import { skipWhenLate } from "./support";
 
@@ -119,9 +119,11 @@ describe("the loopback lab", function () {
 
     it("has a primary give way whose volume is full, which kept the lock until a person had made space", async () => {
         await shows(volumeFull, patchesBefore("96"), ({ stuck }) => stuck);
-        const { stuck, lost, acknowledged } = await play(volumeFull, "all");
-        assert.ok(acknowledged >= 25);
-        assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
+        for (const scenario of [volumeFull, volumeFullCrash]) {
+            const { stuck, lost, acknowledged } = await play(scenario, "all");
+            assert.ok(acknowledged >= 25);
+            assert.deepEqual({ stuck, lost }, { stuck: false, lost: 0 });
+        }
     });
 
     it("offers no reads of a replica that cannot know how old they are, as it did without the patch", async () => {

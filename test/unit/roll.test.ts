@@ -34,6 +34,11 @@ function cluster(pods: Record<string, FakePod>): { ssh: SshConnection; events: s
             }));
             return answer({ items });
         }
+        const asked = /get pod (\S+) -o json/.exec(command)?.[1];
+        if (asked !== undefined) {
+            events.push(`look at ${asked}`);
+            return answer({ status: { conditions: [{ type: "Ready", status: "True" }] } });
+        }
         return answer("pod/made");
     };
     return { ssh: { run } as unknown as SshConnection, events };
@@ -53,6 +58,16 @@ describe("the roll of a set to a new template", () => {
         const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": { ...old, ready: false } });
         await rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
         assert.deepEqual(events, ["delete orders-etcd-1", "whole", "delete orders-etcd-0", "whole"]);
+    });
+
+    it("gives what was broken some time to get well before the next, where it is told to", async () => {
+        const broken = { ...old, ready: false };
+        const { ssh, events } = cluster({ "orders-etcd-0": broken, "orders-etcd-1": broken });
+        await rollOutdated(ssh, set, { whole: () => Promise.resolve(), patience: 60 });
+        assert.deepEqual(events, [
+            ...["delete orders-etcd-0", "look at orders-etcd-0"],
+            ...["delete orders-etcd-1", "look at orders-etcd-1"],
+        ]);
     });
 
     it("restarts none while one is missing: the others are needed", async () => {

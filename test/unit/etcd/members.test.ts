@@ -47,6 +47,11 @@ describe("etcd's members", () => {
         assert.deepEqual(await unhealthy(ssh, location), ["10.43.0.33:2379 was not asked"]);
     });
 
+    it("are well with an alarm, which another template may be there to mend", async () => {
+        const alarmed = { ...first, health: false, error: "Active Alarm(s): NOSPACE " };
+        assert.deepEqual(await unhealthy(machine({ "orders-etcd-0": said([alarmed, second]) }), location), []);
+    });
+
     it("cannot be told about when no pod answers", async () => {
         const ssh = machine({ "orders-etcd-0": gone, "orders-etcd-1": gone });
         await assert.rejects(unhealthy(ssh, location), /in no pod: orders-etcd-0: .*no such pod; orders-etcd-1/);
