@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { kubectl } from "./k3s/cluster-access";
+import { kubectl, saysReady, type Conditioned } from "./k3s/cluster-access";
 import type { SshConnection } from "./machines/ssh";
 import { labels } from "./naming";
 import { step, waitFor } from "./progress";
@@ -25,9 +25,8 @@ export interface Roll {
     prepare?: (name: string) => Promise<void>;
 }
 
-interface Pod {
+interface Pod extends Conditioned {
     metadata: { name: string; labels: Record<string, string>; deletionTimestamp?: string };
-    status: { conditions?: { type: string; status: string }[] };
 }
 
 interface StatefulSet {
@@ -41,12 +40,12 @@ interface StatefulSet {
  */
 export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: Roll): Promise<void> {
     const outdated = await findOutdated(ssh, set);
-    for (const pod of outdated.filter((candidate) => !isReady(candidate))) {
+    for (const pod of outdated.filter((candidate) => !saysReady(candidate))) {
         await step(set.cluster, `restarting ${pod.metadata.name}, which is not ready, with the new template`, () =>
             restartBroken(ssh, set, pod.metadata.name, roll.patience ?? 0),
         );
     }
-    const names = outdated.filter(isReady).map(({ metadata }) => metadata.name);
+    const names = outdated.filter(saysReady).map(({ metadata }) => metadata.name);
     if (names.length === 0) {
         return;
     }
@@ -60,14 +59,11 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
     }
 }
 
-const isReady = ({ status }: Pod): boolean =>
-    (status.conditions ?? []).some(({ type, status: state }) => type === "Ready" && state === "True");
-
 async function restartBroken(ssh: SshConnection, set: OnDeleteSet, name: string, patience: number): Promise<void> {
     await deletePod(ssh, set, name);
     for (const end = Date.now() + patience * 1000; Date.now() < end; await sleep(1000)) {
         const { stdout } = await kubectl(ssh, `-n ${set.namespace} get pod ${name} -o json`, { allowFailure: true });
-        if (stdout !== "" && isReady(JSON.parse(stdout) as Pod)) return;
+        if (stdout !== "" && saysReady(JSON.parse(stdout) as Pod)) return;
     }
 }
 

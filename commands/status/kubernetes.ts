@@ -1,3 +1,4 @@
+import { saysReady } from "../../components/k3s/cluster-access";
 import { parse } from "yaml";
 import { ask, type Question } from "../../components/https";
 import { ports } from "../../components/naming";
@@ -72,7 +73,7 @@ export class Kubernetes {
         return items.map(({ metadata, spec, status }) => ({
             name: metadata.name,
             cordoned: spec.unschedulable === true,
-            ready: status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false,
+            ready: saysReady({ status }),
             role: "node-role.kubernetes.io/control-plane" in (metadata.labels ?? {}) ? "server" : "agent",
             version: status.nodeInfo.kubeletVersion,
         }));

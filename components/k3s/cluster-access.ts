@@ -29,6 +29,14 @@ export const kubectl = (ssh: SshConnection, command: string, options: RunOptions
         ...options,
     });
 
+/** A Node, Pod or the like, as far as it says whether it is ready. */
+export interface Conditioned {
+    status: { conditions?: { type: string; status: string }[] };
+}
+
+export const saysReady = ({ status: { conditions } }: Conditioned): boolean =>
+    conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+
 export interface ClusterNode {
     name: string;
     /** As the API sees it: a lost machine stays ready until its reports are missed (16 s). */
@@ -38,12 +46,9 @@ export interface ClusterNode {
 export async function listNodes(ssh: SshConnection): Promise<ClusterNode[]> {
     const { stdout } = await kubectl(ssh, "get nodes -o json");
     const { items } = JSON.parse(stdout) as {
-        items: { metadata: { name: string }; status: { conditions?: { type: string; status: string }[] } }[];
+        items: (Conditioned & { metadata: { name: string } })[];
     };
-    return items.map(({ metadata, status }) => ({
-        name: metadata.name,
-        ready: (status.conditions ?? []).some((condition) => condition.type === "Ready" && condition.status === "True"),
-    }));
+    return items.map((node) => ({ name: node.metadata.name, ready: saysReady(node) }));
 }
 
 /**

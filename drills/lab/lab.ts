@@ -213,8 +213,11 @@ export async function waitForPromotion(lab: Lab, number: number): Promise<void> 
     );
 }
 
+/** Four times what it should take until a primary has given way. */
+const givingWayMs = 4 * (timers.patroni.ttl + timers.patroni.loopWait) * 1000;
+
 /** Whoever else leads as a primary within this time; `undefined` if nobody does. */
-export async function successorOf(lab: Lab, primary: number, patienceMs: number): Promise<string | undefined> {
+export async function successorOf(lab: Lab, primary: number, patienceMs = givingWayMs): Promise<string | undefined> {
     for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(200)) {
         const { leader, members } = await lab.view();
         if (leader !== undefined && numberOf(leader) !== primary && members[leader]?.role === "primary") return leader;

@@ -4,8 +4,6 @@ import { timers } from "../member-config";
 import type { Outcome, Scenario } from "./scenario";
 
 const rowsWhileItLasts = 20;
-/** Four times what it should take. */
-const patienceMs = 4 * (timers.patroni.ttl + timers.patroni.loopWait) * 1000;
 /** By then a standby that receives nothing is not connected any more. */
 const unconnectedMs = (timers.replication.walSenderTimeout + 1) * 1000;
 
@@ -25,7 +23,7 @@ async function play(lab: Lab, lose: (roles: Roles) => Promise<void>): Promise<Ou
     const began = Date.now();
     await lose(roles);
     const writing = lab.write(rowsWhileItLasts);
-    const successor = await successorOf(lab, primary, patienceMs);
+    const successor = await successorOf(lab, primary);
     const seconds = (Date.now() - began) / 1000;
     // What a person would have to find out.
     if (successor === undefined) await replication(lab, primary, "trust", [synchronous, other]);

@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { successorOf, type Lab } from "../lab";
-import { timers } from "../member-config";
 import type { Outcome, Scenario } from "./scenario";
 
 const rowsAfterwards = 20;
-/** Four times what it should take. */
-const patienceMs = 4 * (timers.patroni.ttl + timers.patroni.loopWait) * 1000;
 
 const fillerPid = "/lab/data/filler-pid";
 
@@ -24,7 +21,7 @@ async function play(lab: Lab, further: (primary: number) => Promise<void>): Prom
     await fill(lab, filler);
     const began = Date.now();
     await further(primary);
-    const successor = await successorOf(lab, primary, patienceMs);
+    const successor = await successorOf(lab, primary);
     const seconds = (Date.now() - began) / 1000;
     if (successor !== undefined) await lab.write(rowsAfterwards);
     await lab.container.run(`kill $(cat ${fillerPid}); rm ${filler}`);
