@@ -20,6 +20,7 @@ import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { readsCutOff } from "./lab/scenarios/reads-cut-off";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
+import { controlFileLost, dataDamaged, halfReceived, settingRefused } from "./lab/scenarios/starts-in-vain";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
 import { volumeFull, volumeFullCrash } from "./lab/scenarios/volume-full";
@@ -43,6 +44,10 @@ const scenarios: Scenario[] = [
     readsCutOff,
     volumeFull,
     volumeFullCrash,
+    halfReceived,
+    dataDamaged,
+    controlFileLost,
+    settingRefused,
 ];
 
 /** Of settings that the stack does not have: they lose rows, and are played only when named. */

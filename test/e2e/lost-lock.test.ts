@@ -8,6 +8,12 @@ import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { readsCutOff } from "../../drills/lab/scenarios/reads-cut-off";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
+import {
+    controlFileLost,
+    dataDamaged,
+    halfReceived,
+    settingRefused,
+} from "../../drills/lab/scenarios/starts-in-vain";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";
@@ -126,6 +132,26 @@ describe("the loopback lab", function () {
         await shows(volumeFull, patchesBefore("96"), ({ stuck }) => stuck);
         await giveWay(volumeFull, volumeFullCrash);
     });
+
+    /** A standby that is broken comes back by itself, and nothing is lost. */
+    async function comesBack(scenario: Scenario, expected: { madeAnew: boolean }): Promise<void> {
+        const { stuck, lost, madeAnew, acknowledged } = await play(scenario, "all");
+        assert.ok(acknowledged >= 20);
+        assert.deepEqual({ stuck, lost, madeAnew }, { stuck: false, lost: 0, ...expected });
+    }
+
+    it("starts a standby that was interrupted before a fork, with what it has, which never came back without it", async () => {
+        await shows(halfReceived, patchesBefore("93"), ({ stuck }) => stuck);
+        await comesBack(halfReceived, { madeAnew: false });
+    });
+
+    it("makes a standby anew whose data PostgreSQL does not come up with, which was left to a person", async () => {
+        await shows(dataDamaged, patchesBefore("94"), ({ stuck }) => stuck);
+        await comesBack(dataDamaged, { madeAnew: true });
+        await comesBack(controlFileLost, { madeAnew: true });
+    });
+
+    it("keeps the data of a standby that refuses a setting", () => comesBack(settingRefused, { madeAnew: false }));
 
     it("offers no reads of a replica that cannot know how old they are, as it did without the patch", async () => {
         await shows(readsCutOff, patchesBefore("99"), ({ readsOfAnyAge }) => readsOfAnyAge === true);

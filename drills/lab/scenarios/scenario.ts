@@ -15,6 +15,8 @@ export interface Outcome {
     promotedByOldLock?: boolean;
     /** A member is back with a timeline that was begun by another promotion than the primary's of the same number. */
     begunTwice?: boolean;
+    /** Its data directory is another one than before. */
+    madeAnew?: boolean;
     /** A replica offers itself for reads although it cannot know how old they are. */
     readsOfAnyAge?: boolean;
 }

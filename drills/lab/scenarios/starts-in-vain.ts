@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { versions } from "../../../components/versions";
+import { waitForPromotion, type Lab } from "../lab";
+import type { Outcome, Scenario } from "./scenario";
+
+/** Who is not back by then, or made anew, never will be. */
+const patienceSeconds = 75;
+/** Beyond what it takes until a member is given up. */
+const leftAloneMs = 60_000;
+
+const rowsMeanwhile = 20;
+
+const inode = (lab: Lab, member: number): Promise<string> =>
+    lab.container.run(`stat --format %i ${dataOf(member)} 2> /dev/null || true`);
+
+const dataOf = (member: number): string => `/lab/data/patroni-${member}/pgdata`;
+
+/** Whether this standby receives WAL in time. */
+async function receives(lab: Lab, standby: number): Promise<boolean> {
+    for (const end = Date.now() + patienceSeconds * 1000; Date.now() < end; await sleep(200)) {
+        const status = await lab.sqlOn(standby, "select status from pg_stat_wal_receiver").catch(() => "");
+        if (status === "streaming") return true;
+    }
+    return false;
+}
+
+/** Breaks something of a standby that was killed with its Patroni, and starts Patroni again. */
+async function play(lab: Lab, standby: number, damage: (data: string) => string, mend?: string): Promise<Outcome> {
+    const before = await inode(lab, standby);
+    await lab.signal("KILL", `patroni-${standby}`, `postgresql-${standby}`);
+    await lab.container.run(damage(dataOf(standby)));
+    const began = Date.now();
+    await lab.startPatroni(standby);
+    await lab.write(rowsMeanwhile);
+    if (mend !== undefined) {
+        await sleep(leftAloneMs);
+        await lab.container.run(mend);
+    }
+    const isBack = await receives(lab, standby);
+    // Whoever is back is whole with the others in a moment; etcd may still say what was before.
+    if (isBack) await lab.whole();
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    const madeAnew = (await inode(lab, standby)) !== before;
+    if (!isBack) await lab.remake(standby);
+    const did = isBack
+        ? `was back after ${seconds} s, ${madeAnew ? "made anew" : "with what it had"}`
+        : "did not come back";
+    return { note: `member-${standby} ${did}`, stuck: !isBack, madeAnew };
+}
+
+/** The first segment of the newest timeline, as it is when its receipt was broken off two pages before the fork. */
+const breakOffBeforeFork = (data: string): string =>
+    [
+        `cd ${data}/pg_wal`,
+        "newest=$(ls *.history | tail -n 1)",
+        "fork=$(awk 'NF { fork = $2 } END { print fork }' $newest)",
+        "low=$((16#${fork#*/}))",
+        "segment=${newest%.history}$(printf %08X $((16#${fork%/*})))$(printf %08X $((low >> 24)))",
+        "page=$(((low & 0xffffff) / 8192 - 2))",
+        `redo=$(/usr/lib/postgresql/${versions.postgresql}/bin/pg_controldata .. | awk '/REDO location/ { print $NF }')`,
+        '[ $page -gt 0 ] && [ $((16#${redo#*/})) -lt $((low - 3 * 8192)) ] || { echo "no room before $fork, redo $redo"; exit 1; }',
+        "truncate --size $((page * 8192)) $segment",
+        "truncate --size 16777216 $segment",
+    ].join(" && ");
+
+export const halfReceived: Scenario = {
+    name: "half-received",
+    imitates: "a standby is interrupted while it receives the first segment of a new timeline, before the fork",
+    parameters: { checkpoint_timeout: "1h" },
+    run: async (lab) => {
+        const { primary, synchronous, other } = await lab.roles();
+        // Enough of the timeline before in the segment with the fork, and no restartpoint behind it.
+        await lab.sqlOn(primary, "select pg_switch_wal(); checkpoint");
+        await lab.sqlOn(other, "checkpoint");
+        await lab.sqlOn(
+            primary,
+            "create table if not exists filler as select g, repeat('x', 100) from generate_series(1, 5000) g",
+        );
+        await lab.sqlOn(primary, "insert into filler select g, repeat('x', 100) from generate_series(1, 5000) g");
+        await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
+        await waitForPromotion(lab, synchronous);
+        await lab.startPatroni(primary);
+        await lab.whole();
+        await lab.write(5);
+        return play(lab, other, breakOffBeforeFork);
+    },
+};
+
+const missing = (data: string): string => `rm -r ${data}/pg_twophase`;
+
+export const dataDamaged: Scenario = {
+    name: "data-damaged",
+    imitates:
+        "the synchronous standby comes up without a folder of its data, as after a check of its file system",
+    run: async (lab) => play(lab, (await lab.roles()).synchronous, missing),
+};
+
+export const controlFileLost: Scenario = {
+    name: "control-file-lost",
+    imitates: "the file that says what the data directory is has become empty",
+    run: async (lab) => play(lab, (await lab.roles()).other, (data) => `truncate --size 0 ${data}/global/pg_control`),
+};
+
+const settings = "postgresql.base.conf";
+
+export const settingRefused: Scenario = {
+    name: "setting-refused",
+    imitates: "PostgreSQL refuses a setting of one standby: its data is whole and has to stay",
+    run: async (lab) => {
+        const { other } = await lab.roles();
+        return play(
+            lab,
+            other,
+            (data) => `echo "huge_pages = on" >> ${data}/${settings}`,
+            `sed -i /huge_pages/d ${dataOf(other)}/${settings}`,
+        );
+    },
+};
