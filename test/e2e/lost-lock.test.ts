@@ -8,12 +8,7 @@ import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { readsCutOff } from "../../drills/lab/scenarios/reads-cut-off";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
-import {
-    controlFileLost,
-    dataDamaged,
-    halfReceived,
-    settingRefused,
-} from "../../drills/lab/scenarios/starts-in-vain";
+import { controlFileLost, dataDamaged, halfReceived, settingRefused } from "../../drills/lab/scenarios/starts-in-vain";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";

@@ -90,8 +90,7 @@ const missing = (data: string): string => `rm -r ${data}/pg_twophase`;
 
 export const dataDamaged: Scenario = {
     name: "data-damaged",
-    imitates:
-        "the synchronous standby comes up without a folder of its data, as after a check of its file system",
+    imitates: "the synchronous standby comes up without a folder of its data, as after a check of its file system",
     run: async (lab) => play(lab, (await lab.roles()).synchronous, missing),
 };
 
