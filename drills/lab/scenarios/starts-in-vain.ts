@@ -3,10 +3,9 @@ import { versions } from "../../../components/versions";
 import { waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
-/** Who is not back by then, or made anew, never will be. */
-const patienceSeconds = 75;
-/** Beyond what it takes until a member is given up. */
-const leftAloneMs = 60_000;
+/** A member is given up after 120 s. Who is not back by then, or made anew, never will be. */
+const patienceSeconds = 200;
+const leftAloneMs = 150_000;
 
 const rowsMeanwhile = 20;
 
@@ -16,27 +15,39 @@ const inode = (lab: Lab, member: number): Promise<string> =>
 const dataOf = (member: number): string => `/lab/data/patroni-${member}/pgdata`;
 
 /** Whether this standby receives WAL in time. */
-async function receives(lab: Lab, standby: number): Promise<boolean> {
-    for (const end = Date.now() + patienceSeconds * 1000; Date.now() < end; await sleep(200)) {
+async function receives(lab: Lab, standby: number, patience: number): Promise<boolean> {
+    for (const end = Date.now() + patience * 1000; Date.now() < end; await sleep(200)) {
         const status = await lab.sqlOn(standby, "select status from pg_stat_wal_receiver").catch(() => "");
         if (status === "streaming") return true;
     }
     return false;
 }
 
-/** Breaks something of a standby that was killed with its Patroni, and starts Patroni again. */
-async function play(lab: Lab, standby: number, damage: (data: string) => string, mend?: string): Promise<Outcome> {
+interface Break {
+    standby: number;
+    damage: (data: string) => string;
+    /** Patroni goes on, with what it knows of the data directory. */
+    onlyPostgres?: boolean;
+    /** What a person does in the end. */
+    mend?: string;
+    patience?: number;
+}
+
+/** Breaks something of a standby, which is killed, and waits for what becomes of it. */
+async function play(lab: Lab, { standby, damage, onlyPostgres, mend, patience }: Break): Promise<Outcome> {
     const before = await inode(lab, standby);
-    await lab.signal("KILL", `patroni-${standby}`, `postgresql-${standby}`);
-    await lab.container.run(damage(dataOf(standby)));
+    const parts = [...(onlyPostgres === true ? [] : [`patroni-${standby}`]), `postgresql-${standby}`];
+    // Patroni would start it before it is damaged.
+    await lab.container.run(`lab-signal STOP ${parts.join(" ")} && ${damage(dataOf(standby))}`);
+    await lab.signal("KILL", ...parts);
     const began = Date.now();
-    await lab.startPatroni(standby);
+    if (onlyPostgres !== true) await lab.startPatroni(standby);
     await lab.write(rowsMeanwhile);
     if (mend !== undefined) {
         await sleep(leftAloneMs);
         await lab.container.run(mend);
     }
-    const isBack = await receives(lab, standby);
+    const isBack = await receives(lab, standby, patience ?? patienceSeconds);
     // Whoever is back is whole with the others in a moment; etcd may still say what was before.
     if (isBack) await lab.whole();
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
@@ -82,7 +93,7 @@ export const halfReceived: Scenario = {
         await lab.startPatroni(primary);
         await lab.whole();
         await lab.write(5);
-        return play(lab, other, breakOffBeforeFork);
+        return play(lab, { standby: other, damage: breakOffBeforeFork, patience: 30 });
     },
 };
 
@@ -91,13 +102,18 @@ const missing = (data: string): string => `rm -r ${data}/pg_twophase`;
 export const dataDamaged: Scenario = {
     name: "data-damaged",
     imitates: "the synchronous standby comes up without a folder of its data, as after a check of its file system",
-    run: async (lab) => play(lab, (await lab.roles()).synchronous, missing),
+    run: async (lab) => play(lab, { standby: (await lab.roles()).synchronous, damage: missing }),
 };
 
 export const controlFileLost: Scenario = {
     name: "control-file-lost",
     imitates: "the file that says what the data directory is has become empty",
-    run: async (lab) => play(lab, (await lab.roles()).other, (data) => `truncate --size 0 ${data}/global/pg_control`),
+    run: async (lab) =>
+        play(lab, {
+            standby: (await lab.roles()).other,
+            damage: (data) => `truncate --size 0 ${data}/global/pg_control`,
+            onlyPostgres: true,
+        }),
 };
 
 const settings = "postgresql.base.conf";
@@ -107,11 +123,10 @@ export const settingRefused: Scenario = {
     imitates: "PostgreSQL refuses a setting of one standby: its data is whole and has to stay",
     run: async (lab) => {
         const { other } = await lab.roles();
-        return play(
-            lab,
-            other,
-            (data) => `echo "huge_pages = on" >> ${data}/${settings}`,
-            `sed -i /huge_pages/d ${dataOf(other)}/${settings}`,
-        );
+        return play(lab, {
+            standby: other,
+            damage: (data) => `echo "huge_pages = on" >> ${data}/${settings}`,
+            mend: `sed -i /huge_pages/d ${dataOf(other)}/${settings}`,
+        });
     },
 };
