@@ -107,7 +107,7 @@ function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): voi
             summary.fault,
             String(summary.rounds),
             ...[summary.outage.p50, summary.outage.p95, summary.outage.max, summary.barSeconds].map(seconds),
-            seconds(summary.redundancy.p95),
+            summary.redundancy === undefined ? "–" : seconds(summary.redundancy.p95),
             String(summary.acknowledged),
             String(summary.lost),
             summary.verdict,

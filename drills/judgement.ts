@@ -3,14 +3,17 @@ import type { Fault } from "./faults/fault";
 import { describeOverlap } from "./ledger/two-primaries";
 import { starvedFrom } from "./host-steal";
 import { delayedFrom } from "./own-delay";
-import type { RoundResult } from "./round";
+import { nobody, type RoundResult } from "./round";
 import { spread, type Spread } from "./statistics";
 
 /** Fewer prove nothing: four readers ask several times a second each, and instances are sampled five times a second. */
 const fewestReads = 10;
 const fewestSamples = 5;
 
-/** What is wrong with a round, whatever the clock says. */
+/** Whoever cannot write for so long calls somebody, whatever the share of rounds in which it happens. */
+const longestSeconds = 120;
+
+/** What is wrong with a round, however many others went well. */
 export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     const { violations, twoPrimaries, stuck, gaveUp, notBitten, promotions, primary, acknowledged } = result;
     const reasons: string[] = [];
@@ -29,14 +32,22 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (gaveUp !== undefined) {
         reasons.push(gaveUp);
     }
+    const longest = Math.max(outageOf(result), result.worstClientSeconds);
+    if (longest > longestSeconds) {
+        reasons.push(`a client could not write for ${longest.toFixed(0)} s`);
+    }
+    if (primary.after === nobody) {
+        reasons.push("no instance is primary at the end");
+    }
     if (notBitten !== undefined) {
         reasons.push(`the fault did not bite: ${notBitten}`);
     }
     if (fault.failover === "forbidden" && promotions > 0) {
         reasons.push(`${promotions} promotions without need, from ${primary.before} to ${primary.after}`);
     }
-    if (fault.failover === "expected" && promotions === 0) {
-        reasons.push("nobody was promoted: the fault did not bite");
+    const expected = fault.promotions ?? (fault.failover === "expected" ? 1 : 0);
+    if (promotions < expected) {
+        reasons.push(`${promotions} of ${expected} promotions: the fault did not bite`);
     }
     if (acknowledged < 100) {
         reasons.push(`only ${acknowledged} operations were acknowledged: the load proves nothing`);
@@ -67,10 +78,11 @@ export interface FaultSummary {
     fault: string;
     imitates: string;
     rounds: number;
+    /** Until it is healed, or the longest pause after that. */
     outage: Spread;
     worstClient: Spread;
-    redundancy: Spread;
-    pauseWhileHealing: Spread;
+    /** Undefined where it ends by itself while it is held: nobody looked when. */
+    redundancy: Spread | undefined;
     barSeconds: number;
     acknowledged: number;
     lost: number;
@@ -148,24 +160,36 @@ function lateness(limit: Limit, results: RoundResult[]): { reason: string; excus
     return { reason: reason + but, excused: true };
 }
 
-/** All rounds of a fault: the promise in each, the bars at the 95th percentile. */
-export function summarise(fault: Fault, results: RoundResult[], timers: EffectiveTimers): FaultSummary {
+/**
+ * All rounds of a fault: the promise in each, the bars at the 95th percentile.
+ *
+ * @param unfinished why rounds of it did not end
+ */
+export function summarise(
+    fault: Fault,
+    results: RoundResult[],
+    timers: EffectiveTimers,
+    unfinished: string[] = [],
+): FaultSummary {
     const of = (value: (result: RoundResult) => number): Spread => spread(results.map(value));
     const sum = (value: (result: RoundResult) => number): number =>
         results.reduce((total, result) => total + value(result), 0);
-    const broken = results.flatMap((result, index) =>
-        brokenPromises(fault, result).map((reason) => `round ${index + 1}: ${reason}`),
-    );
+    const broken = [
+        ...results.flatMap((result, index) =>
+            brokenPromises(fault, result).map((reason) => `round ${index + 1}: ${reason}`),
+        ),
+        ...unfinished.map((message) => `a round did not end: ${message}`),
+    ];
+    const endsByItself = fault.holdSeconds !== undefined && fault.awayUntilHealed !== true;
     const late = limitsOf(fault, timers).flatMap((limit) => lateness(limit, results) ?? []);
     const missed = late.length === 0 ? "kept" : late.some(({ excused }) => !excused) ? "late" : "not judged";
     return {
         fault: fault.name,
         imitates: fault.imitates,
         rounds: results.length,
-        outage: of(({ outageSeconds }) => outageSeconds),
+        outage: of(outageOf),
         worstClient: of(({ worstClientSeconds }) => worstClientSeconds),
-        redundancy: of(({ redundancySeconds }) => redundancySeconds),
-        pauseWhileHealing: of(({ pauseWhileHealingSeconds }) => pauseWhileHealingSeconds),
+        redundancy: endsByItself ? undefined : of(({ redundancySeconds }) => redundancySeconds),
         barSeconds: barSeconds(fault.bar, timers),
         acknowledged: sum(({ acknowledged }) => acknowledged),
         lost: sum(({ lost }) => lost),

@@ -16,6 +16,8 @@ import { Timeline, type RecordedTimeline } from "./timeline";
 
 export interface RoundResult extends Verdict {
     fault: string;
+    /** Of the program; undefined in rounds that were made before it was kept. */
+    revision?: string;
     target: string;
     /** When it began, ISO 8601. */
     begun: string;
@@ -58,6 +60,9 @@ export interface RoundOptions {
     /** Told what goes on, in a few words. */
     report?: (text: string) => void;
 }
+
+/** Instead of the primary's name, when there is none at the end of a round. */
+export const nobody = "(none)";
 
 const warmUpMs = 4000;
 /** A fault that bites late, when a lock expires that is renewed no more, must have bitten before the outage is called over. */
@@ -138,7 +143,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         const pause = later?.whole;
         const longest = pause !== undefined && pause.seconds > seen.whole.seconds ? pause : seen.whole;
         const clearFrom = needsHealing(fault) ? healAt : faultAt;
-        const after = await primaryNow(cluster).catch(() => ({ name: "(none)", timeline: before.timeline }));
+        const after = await primaryNow(cluster).catch(() => ({ name: nobody, timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
         report("comparing what clients were told with what is there");
         return {

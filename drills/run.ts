@@ -21,8 +21,12 @@ export interface DrillRun {
     revisions: string[];
     skipped: { fault: string; imitates: string; reason: string }[];
     rounds: RoundResult[];
-    /** Rounds that could not be brought to an end. */
+    /** Rounds that could not be brought to an end, and what was not fit for another round afterwards. */
     crashed: { fault: string; message: string }[];
+    /** The round that is being played: one that leaves no result has not ended. */
+    open?: { fault: string; begun: string };
+    /** Results that a person took out of the run, and why. */
+    withdrawn?: { fault: string; begun: string; reason: string }[];
     summaries: FaultSummary[];
     verdict: "green" | "red" | "not judged";
 }
@@ -52,6 +56,7 @@ export interface RunOptions {
 export async function drill(cluster: Cluster, options: RunOptions): Promise<DrillRun> {
     const { faults, rounds, deadline = Infinity, save } = options;
     const run = await begin(cluster, options);
+    let last: Fault | undefined;
     const possible = new Map<string, boolean>();
     for (let round = 1; round <= rounds; round += 1) {
         for (const [index, fault] of faults.entries()) {
@@ -66,7 +71,17 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
                 return run;
             }
             const title = `[${round}/${rounds}] ${fault.name} (${index + 1}/${faults.length})`;
-            const goesOn = await oneRound(cluster, fault, run, options, title);
+            const goesOn = await oneRound(cluster, fault, run, options, title).catch((error: unknown) => {
+                // Not this fault's doing. If it is anybody's, then of the one before.
+                if (last !== undefined)
+                    run.crashed.push({ fault: last.name, message: `afterwards: ${explain(error)}` });
+                run.open = undefined;
+                conclude(run);
+                save(run);
+                throw error;
+            });
+            run.open = undefined;
+            last = fault;
             conclude(run);
             save(run);
             if (!goesOn) {
@@ -98,15 +113,41 @@ async function begin(cluster: Cluster, { name, writers, continues, revision }: R
     };
     if (continues === undefined) return run;
     assertSameConditions(continues, run);
+    assertKnownFaults(continues);
     const revisions = [...new Set([...continues.revisions, revision])];
-    const goesOn = { ...continues, stack: run.stack, revisions };
+    const goesOn = { ...continues, stack: run.stack, revisions, crashed: [...continues.crashed] };
+    closeOpenRound(goesOn);
     conclude(goesOn);
     return goesOn;
 }
 
+/** What ended with the drill itself, by a signal or a crash, has shown no end. */
+export function closeOpenRound(run: DrillRun): void {
+    if (run.open === undefined) return;
+    run.crashed.push({
+        fault: run.open.fault,
+        message: `the drill was ended in the round that began at ${run.open.begun}`,
+    });
+    run.open = undefined;
+}
+
+/** Rounds of a fault that is no more would be in no table, and in no verdict. */
+export function assertKnownFaults({ name, rounds, crashed }: DrillRun): void {
+    const known = new Set(catalogue.map((fault) => fault.name));
+    const unknown = new Set([...rounds, ...crashed].map(({ fault }) => fault).filter((fault) => !known.has(fault)));
+    if (unknown.size > 0) {
+        throw new ToolchainError(
+            `Run ${name} has rounds of faults that the catalogue does not have: ${[...unknown].join(", ")}`,
+            "Give the run another name.",
+        );
+    }
+}
+
 /** Rounds under other conditions say something else: they do not belong into the same distribution. */
 export function assertSameConditions(earlier: DrillRun, now: DrillRun): void {
-    const conditions = ({ writers, timers, host }: DrillRun): Record<string, string> => ({
+    const conditions = ({ stack, writers, timers, host }: DrillRun): Record<string, string> => ({
+        // A published run does not tell.
+        ...(earlier.stack === "" ? {} : { "the stack": stack }),
         writers: String(writers),
         ttl: `${timers.ttl} s`,
         wal_sender_timeout: `${timers.walSenderTimeout} s`,
@@ -141,12 +182,14 @@ async function oneRound(
     title: string,
 ): Promise<boolean> {
     const begun = new Date();
+    run.open = { fault: fault.name, begun: begun.toISOString() };
+    options.save(run);
     const keep = () => keepEvidence(cluster, `${options.evidence}/${fault.name}-${begun.getTime()}`, begun);
     try {
         const result = await step(title, (progress) =>
             runRound(cluster, fault, { writers: options.writers, report: (text) => progress.detail(text) }),
         );
-        run.rounds.push(result);
+        run.rounds.push({ ...result, revision: options.revision });
         // By itself: what is late in one round of twenty wants an explanation, too, and the logs are gone with the next one.
         const { verdict, reasons } = summarise(fault, [result], run.timers);
         say(`    ${describe(result)}${reasons.map((reason) => `\n    ${verdict.toUpperCase()}: ${reason}`).join("")}`);
@@ -177,7 +220,8 @@ const describe = (result: RoundResult): string =>
 export function conclude(run: DrillRun): void {
     run.summaries = catalogue.flatMap((fault) => {
         const results = run.rounds.filter((result) => result.fault === fault.name);
-        return results.length > 0 ? [summarise(fault, results, run.timers)] : [];
+        const unfinished = run.crashed.filter((crash) => crash.fault === fault.name).map(({ message }) => message);
+        return results.length > 0 ? [summarise(fault, results, run.timers, unfinished)] : [];
     });
     const verdicts = run.summaries.map(({ verdict }) => verdict);
     const isRed = run.crashed.length > 0 || verdicts.includes("broken") || verdicts.includes("late");

@@ -1,3 +1,4 @@
+import { probeEtcd } from "../../commands/status/etcd";
 import type { Cluster, MachineOf } from "../cluster";
 import { etcdLeader, etcdMembers } from "../machine/etcd-leader";
 import { holdDown } from "../machine/hold-down";
@@ -25,6 +26,7 @@ const membersDown = (name: string, imitates: string, seconds: number, count: num
     imitates,
     bar: "unaffected",
     failover: "forbidden",
+    awayUntilHealed: true,
     holdSeconds: seconds,
     async prepare(cluster) {
         const chosen = await leaderFirst(cluster);
@@ -35,6 +37,11 @@ const membersDown = (name: string, imitates: string, seconds: number, count: num
                 .map((member) => member.name)
                 .join(", "),
             inject: async () => void (await Promise.all(holds.map((hold) => hold.begin()))),
+            async notBitten() {
+                const { quorum } = await probeEtcd(cluster.state, cluster.tunnel);
+                const isLost = count > 1;
+                return quorum === !isLost ? undefined : `etcd has ${quorum ? "a" : "no"} majority`;
+            },
             heal: async () => void (await Promise.all(holds.map((hold) => hold.end()))),
         };
     },

@@ -24,6 +24,8 @@ export interface Fault {
      * outage; a missing one means that the fault did not bite.
      */
     failover: "expected" | "allowed" | "forbidden";
+    /** As many at least, or it did not bite. @default 1 where a failover is expected */
+    promotions?: number;
     /** Something is gone until the drill brings it back: the way back to redundancy begins there. */
     awayUntilHealed?: boolean;
     /** Seconds it lasts from when it is there. Without it: until every client writes again, two minutes at most. */

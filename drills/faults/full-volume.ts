@@ -13,6 +13,7 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
     imitates,
     bar: "frozen",
     failover: "allowed",
+    awayUntilHealed: true,
     holdSeconds: 60,
     long: true,
     async prepare(cluster) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ports } from "../../components/naming";
-import { cutObstacle, NetworkCut } from "../machine/network-cut";
+import { cutObstacle, NetworkCut, nothingLost } from "../machine/network-cut";
 import { process, signal } from "../machine/processes";
 import type { Fault } from "./fault";
 
@@ -17,8 +17,10 @@ export const kubernetesApiDown: Fault = {
         const cuts = await Promise.all(
             servers.map(async ({ access }) => {
                 const match = `-p tcp --dport ${ports.kubernetes}`;
-                const rule = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
-                return new NetworkCut(await cluster.tunnel.ssh(access), [rule]);
+                const arriving = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
+                // A pod's connection to the Service becomes one to this port only after that.
+                const forService = { table: "filter", chain: "INPUT", match, target: "DROP" } as const;
+                return new NetworkCut(await cluster.tunnel.ssh(access), [arriving, forService]);
             }),
         );
         const { name, machine, ssh } = await cluster.primaryMachine();
@@ -29,6 +31,7 @@ export const kubernetesApiDown: Fault = {
                 await sleep(30_000);
                 await signal(ssh, "KILL", [await process(ssh, "postmaster")]);
             },
+            notBitten: () => nothingLost(cuts),
             heal: async () => void (await Promise.all(cuts.map((cut) => cut.lift()))),
         };
     },

@@ -10,6 +10,7 @@ const machinePause = (seconds: number, withEtcdLeader: boolean): Fault => ({
         "where it was, as in a snapshot or a live migration",
     bar: "machine",
     failover: seconds > 60 ? "expected" : "allowed",
+    awayUntilHealed: true,
     holdSeconds: seconds,
     long: seconds > 60,
     obstacle: async ({ state }) => state.machines.map(providerObstacle).find((reason) => reason !== undefined),

@@ -81,6 +81,7 @@ export const everyMachinePowerOff: Fault = {
     imitates: "the whole site loses its power and gets it back after half a minute",
     bar: "restart",
     failover: "allowed",
+    awayUntilHealed: true,
     holdSeconds: 30,
     long: true,
     obstacle: powerObstacle,

@@ -1,5 +1,5 @@
 import type { Cluster } from "../cluster";
-import { cutObstacle, NetworkCut } from "../machine/network-cut";
+import { cutObstacle, NetworkCut, nothingLost } from "../machine/network-cut";
 import { process, signal } from "../machine/processes";
 import type { Fault } from "./fault";
 
@@ -43,6 +43,7 @@ export const objectStoreDown: Fault = {
                 await Promise.all(cuts.map((cut) => cut.apply()));
                 await signal(ssh, "KILL", [postmaster]);
             },
+            notBitten: () => nothingLost(cuts),
             heal: async () => void (await Promise.all(cuts.map((cut) => cut.lift()))),
         };
     },

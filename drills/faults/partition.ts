@@ -1,6 +1,6 @@
 import { ports } from "../../components/naming";
 import type { Cluster, MachineOf } from "../cluster";
-import { cutObstacle, NetworkCut, wayOut, type Rule } from "../machine/network-cut";
+import { cutObstacle, NetworkCut, nothingLost, wayOut, type Rule } from "../machine/network-cut";
 import { process } from "../machine/processes";
 import type { Fault, PreparedFault } from "./fault";
 
@@ -14,7 +14,7 @@ async function podCut(cluster: Cluster, rules: (primary: string) => Promise<Rule
 const prepared = (cut: NetworkCut, target: string): PreparedFault => ({
     target,
     inject: () => cut.apply(),
-    notBitten: async () => ((await cut.packets()) > 0 ? undefined : "no packet was lost"),
+    notBitten: () => nothingLost([cut]),
     heal: () => cut.lift(),
 });
 
@@ -29,6 +29,7 @@ export const cutFromEtcd: Fault = {
     imitates: "the primary reaches no etcd member, but its replicas: failsafe mode keeps it primary",
     bar: "unaffected",
     failover: "forbidden",
+    awayUntilHealed: true,
     holdSeconds: 60,
     obstacle: primaryObstacle,
     prepare: (cluster) =>
@@ -52,6 +53,7 @@ export const cutFromReplicas: Fault = {
     imitates: "the primary reaches etcd, but no replica: it can acknowledge nothing and gives way",
     bar: "unconfirmed",
     failover: "expected",
+    awayUntilHealed: true,
     holdSeconds: 40,
     obstacle: primaryObstacle,
     prepare: (cluster) =>
@@ -89,6 +91,7 @@ export const cutFromAll: Fault = {
     imitates: "the primary's machine loses the others in both directions, while clients still reach it",
     bar: "machine",
     failover: "expected",
+    awayUntilHealed: true,
     holdSeconds: 60,
     obstacle: primaryObstacle,
     prepare: (cluster) => machineCut(cluster, ["in", "out"]),
@@ -99,6 +102,7 @@ export const cutOneWayIn: Fault = {
     imitates: "the primary's machine still sends to the others, but nothing of theirs arrives",
     bar: "machine",
     failover: "expected",
+    awayUntilHealed: true,
     holdSeconds: 60,
     obstacle: primaryObstacle,
     prepare: (cluster) => machineCut(cluster, ["in"]),
@@ -109,6 +113,7 @@ export const cutOneWayOut: Fault = {
     imitates: "the primary's machine still hears the others, but nothing that it sends arrives",
     bar: "machine",
     failover: "expected",
+    awayUntilHealed: true,
     holdSeconds: 60,
     obstacle: primaryObstacle,
     prepare: (cluster) => machineCut(cluster, ["out"]),

@@ -8,6 +8,7 @@ export const repeatedKill: Fault = {
     imitates: "each new primary dies within seconds, five in a row, as from a query that ends whoever runs it",
     bar: "frozen",
     failover: "expected",
+    promotions: times,
     long: true,
     async prepare(cluster) {
         const first = await cluster.primary();

@@ -7,6 +7,7 @@ const switchovers = (name: string, imitates: string, times: number): Fault => ({
     imitates,
     bar: "planned",
     failover: times % 2 === 1 ? "expected" : "allowed",
+    promotions: times,
     long: times > 1,
     async prepare(cluster) {
         const { name: primary } = await cluster.primary();

@@ -15,7 +15,10 @@ export interface LedgerOptions {
     round: string;
     /** @default 20 */
     writers?: number;
-    /** Half of them, rounded up, on the read-write entries. @default 4 */
+    /**
+     * Half of them, rounded up, on the read-write entries. Beside them one stays with each read-write entry: of a machine that
+     * goes on after a pause it sees what that machine takes for the primary. @default 4
+     */
     readers?: number;
     /** Pause of a client between two operations. @default 100 */
     pauseMs?: number;
@@ -75,7 +78,16 @@ export class Ledger {
                 isStopped,
             }),
         );
-        ledger.clients = [...writing, ...reading];
+        const staying = readWrite.map((entry, index) =>
+            runReader({
+                ...{ entries: [entry], from: "primary", reader: readers + index, round, fresh: true },
+                pauseMs: 5 * pauseMs,
+                openLists: () => [],
+                record: (seen) => ledger.readings.push(seen),
+                isStopped,
+            }),
+        );
+        ledger.clients = [...writing, ...reading, ...staying];
         return ledger;
     }
 

@@ -21,6 +21,8 @@ export interface ReaderOptions {
     reader: number;
     round: string;
     pauseMs: number;
+    /** A new session for every reading, as of a client without a pool: it sees what an entry leads to at that moment. */
+    fresh?: boolean;
     /** The lists in use now. */
     openLists: () => number[];
     record: (reading: Reading) => void;
@@ -47,6 +49,10 @@ export async function runReader(options: ReaderOptions): Promise<void> {
             continue;
         }
         options.record(reading);
+        if (options.fresh === true) {
+            session?.close();
+            session = undefined;
+        }
         await sleep(options.pauseMs);
     }
     session?.close();

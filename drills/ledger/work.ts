@@ -92,7 +92,8 @@ async function count(work: Extract<Work, { kind: "count" }>, { session, round, c
         "update drills.counters set value = value + 1 where round = $1 and client = $2 returning value",
         [round, client],
     );
-    work.value = Number(rows[0]?.value);
+    // No row: what was counted is gone, and the counter is seen to go back.
+    work.value = Number(rows[0]?.value ?? 0);
 }
 
 async function transfer(work: Extract<Work, { kind: "transfer" }>, turn: Turn): Promise<void> {

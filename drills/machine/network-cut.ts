@@ -77,6 +77,12 @@ export class NetworkCut {
     }
 }
 
+/** Why cuts did nothing: none of them took a packet. */
+export async function nothingLost(cuts: NetworkCut[]): Promise<string | undefined> {
+    const packets = await Promise.all(cuts.map((cut) => cut.packets()));
+    return packets.some((count) => count > 0) ? undefined : "no packet was lost";
+}
+
 /** Why packets cannot be dropped on a machine; undefined when they can. */
 export async function cutObstacle(ssh: SshConnection): Promise<string | undefined> {
     const { exitCode, stderr } = await ssh.run("iptables -w 5 -t raw -S && iptables -w 5 -t mangle -S", {

@@ -27,6 +27,10 @@ export function renderPage(run: DrillRun): string {
             run.crashed.map(({ fault, message }) => `${fault}: ${message}`),
         ),
         ...listOf(
+            "Results that were taken out by hand",
+            (run.withdrawn ?? []).map(({ fault, begun, reason }) => `${fault}, ${begun}: ${reason}`),
+        ),
+        ...listOf(
             "Skipped",
             run.skipped.map(({ fault, reason }) => `${fault}: ${reason}`),
         ),
@@ -63,7 +67,7 @@ const summaryTable = (summaries: FaultSummary[]): string =>
             ...[summary.outage.p50, summary.outage.p95, summary.outage.max].map(seconds),
             String(summary.barSeconds),
             seconds(summary.worstClient.max),
-            seconds(summary.redundancy.p95),
+            summary.redundancy === undefined ? "–" : seconds(summary.redundancy.p95),
             ...[summary.acknowledged, summary.lost, summary.anomalies, summary.twoPrimaries, summary.promotions].map(
                 String,
             ),

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ToolchainError } from "../../offline/errors";
 import type { RoundResult } from "../round";
-import { conclude, type DrillRun } from "../run";
+import { assertKnownFaults, closeOpenRound, conclude, type DrillRun } from "../run";
 
 /** What of a run is kept in the repository: every number of every round, not the timelines. */
 export interface PublishedRun extends Omit<DrillRun, "stack" | "rounds" | "revisions"> {
@@ -13,7 +13,9 @@ export interface PublishedRun extends Omit<DrillRun, "stack" | "rounds" | "revis
 
 /** Judged anew: a summary in the file is what the code of that day made of the rounds. */
 export function publish(run: DrillRun): PublishedRun {
-    const judged = { ...run };
+    const judged = { ...run, crashed: [...run.crashed] };
+    assertKnownFaults(judged);
+    closeOpenRound(judged);
     conclude(judged);
     const { stack: _stack, rounds, ...kept } = judged;
     return { ...kept, rounds: rounds.map(({ timeline: _timeline, ...numbers }) => numbers) };

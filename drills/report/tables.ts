@@ -1,10 +1,12 @@
+import { catalogue } from "../faults/catalogue";
 import type { FaultSummary } from "../judgement";
 import type { Spread } from "../statistics";
 import { markdownTable } from "./markdown";
 import type { PublishedRun } from "./published-run";
 
 const seconds = (value: number): string => value.toFixed(1);
-const triple = ({ p50, p95, max }: Spread): string => [p50, p95, max].map(seconds).join(" / ");
+const triple = (spread: Spread | undefined): string =>
+    spread === undefined ? "–" : [spread.p50, spread.p95, spread.max].map(seconds).join(" / ");
 
 /** For the README: what a reader asks first. */
 export function headlineTable(run: PublishedRun): string {
@@ -43,8 +45,16 @@ export function fullTable(run: PublishedRun): string {
 }
 
 const about = (run: PublishedRun): string =>
-    `Run \`${run.name}\` of ${days(run)}, verdict ${run.verdict}: ${run.writers} writers, host of ${run.host.cores} cores and ` +
+    `Run \`${run.name}\` of ${days(run)}, verdict ${run.verdict}, ${extent(run)}: ${run.writers} writers, host of ${run.host.cores} cores and ` +
     `${run.host.memoryGiB} GiB, ttl ${run.timers.ttl} s${madeAt(run)}. Made by \`make publish-drills RUN=${run.name}\`; do not edit.`;
+
+/** Of how many faults it tells, and of which it does not. */
+function extent({ summaries }: PublishedRun): string {
+    const played = new Set(summaries.map(({ fault }) => fault));
+    const missing = catalogue.filter(({ name }) => !played.has(name)).map(({ name }) => `\`${name}\``);
+    const not = missing.length === 0 ? "" : ` (without ${missing.join(", ")})`;
+    return `${played.size} of ${catalogue.length} faults${not}`;
+}
 
 /** The first day and, of a run in several sittings, the last. */
 function days({ begun, rounds = [] }: PublishedRun): string {
@@ -53,13 +63,20 @@ function days({ begun, rounds = [] }: PublishedRun): string {
     return first === last ? `${first}` : `${first} to ${last}`;
 }
 
-const madeAt = ({ revisions }: PublishedRun): string =>
-    revisions === undefined ? "" : `, revision ${revisions.join(", ")}`;
+/** The revisions, each with how many rounds were made with it where that was kept. */
+function madeAt({ revisions, rounds = [] }: PublishedRun): string {
+    if (revisions === undefined) return "";
+    const counted = revisions.map((revision) => {
+        const count = rounds.filter((round) => round.revision === revision).length;
+        return count === 0 ? revision : `${revision} (${count} rounds)`;
+    });
+    return `, revision ${counted.join(", ")}`;
+}
 
 const list = (title: string, items: string[]): string[] =>
     items.length === 0 ? [] : [`${title}\n\n${items.map((item) => `- ${item}`).join("\n")}`];
 
-const notes = ({ summaries, skipped, crashed }: PublishedRun): string[] => [
+const notes = ({ summaries, skipped, crashed, withdrawn = [] }: PublishedRun): string[] => [
     ...list(
         "What was not kept:",
         summaries.flatMap(({ fault, reasons }: FaultSummary) =>
@@ -69,6 +86,10 @@ const notes = ({ summaries, skipped, crashed }: PublishedRun): string[] => [
     ...list(
         "Rounds that did not end:",
         crashed.map(({ fault, message }) => `\`${fault}\`: ${oneLine(message)}`),
+    ),
+    ...list(
+        "Results that were taken out by hand:",
+        withdrawn.map(({ fault, begun, reason }) => `\`${fault}\`, ${begun}: ${oneLine(reason)}`),
     ),
     ...list(
         "Skipped:",

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { verifyBank, verifyTotals } from "../../../drills/ledger/bank";
 import { staleness, verifyCounters } from "../../../drills/ledger/counters";
-import type { OperationOf, Outcome } from "../../../drills/ledger/operation";
+import type { Session } from "../../../commands/status/session";
+import type { OperationOf, Outcome, Work } from "../../../drills/ledger/operation";
 import type { Reading } from "../../../drills/ledger/reader";
+import { doWork } from "../../../drills/ledger/work";
 
 const transfer = (id: number, outcome: Outcome = "ok"): OperationOf<"transfer"> => ({
     ...{ client: 0, id, begin: id, end: id + 0.5, outcome },
@@ -69,6 +71,14 @@ describe("counters", () => {
 
     it("reports an answer that a client had before", () => {
         assert.ok(kinds(verifyCounters([count(1, 1), count(2, 1)], [], new Map([[0, 1]]))).includes("went-back"));
+    });
+
+    it("takes a counter that is not there for one at nought", async () => {
+        const session = { query: () => Promise.resolve({ rows: [] }) } as unknown as Session;
+        const work: Work = { kind: "count" };
+        await doWork(work, { session, round: "r", client: 0, id: 2, commitSent: () => undefined });
+        assert.equal(work.value, 0);
+        assert.ok(kinds(verifyCounters([count(1, 1), count(2, 0)], [], new Map())).includes("went-back"));
     });
 
     it("reports an increment that was made twice", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { brokenPromises, summarise } from "../../../drills/judgement";
 import type { Fault } from "../../../drills/faults/fault";
-import type { RoundResult } from "../../../drills/round";
+import { nobody, type RoundResult } from "../../../drills/round";
 import { recordedRound as round } from "./recorded-round";
 
 const fault: Fault = {
@@ -28,6 +28,8 @@ describe("judgement of a round", () => {
         ["it needs a person", {}, { stuck: "instance postgres-1: stopped" }],
         ["somebody was promoted without need", { failover: "forbidden" }, {}],
         ["nobody was promoted though somebody had to be", { failover: "expected" }, { promotions: 0 }],
+        ["fewer were promoted than must be", { promotions: 5 }, { promotions: 4 }],
+        ["nobody is primary at the end", {}, { primary: { before: "postgres-0", after: nobody } }],
         ["a client never came back by itself", {}, { gaveUp: "not every client could write 128 s after the fault" }],
         ["the fault did nothing", {}, { notBitten: "no packet was lost" }],
         ["there was no load", {}, { acknowledged: 99 }],
@@ -45,6 +47,30 @@ describe("judgement of a round", () => {
         });
     }
 
+    it("is broken when one round of many leaves a client without writes for two minutes, before or while it heals", () => {
+        const many = Array.from({ length: 39 }, () => round());
+        for (const changes of [
+            { outageSeconds: 121 },
+            { pauseWhileHealingSeconds: 121 },
+            { worstClientSeconds: 121 },
+        ]) {
+            assert.equal(summarise(fault, [...many, round(changes)], timers).verdict, "broken");
+        }
+        assert.equal(summarise(fault, [...many, round({ outageSeconds: 119 })], timers).verdict, "kept");
+    });
+
+    it("is broken when a round did not end, though the others were kept", () => {
+        const summary = summarise(fault, [round()], timers, ["the drill was ended"]);
+        assert.equal(summary.verdict, "broken");
+        assert.deepEqual(summary.reasons, ["a round did not end: the drill was ended"]);
+    });
+
+    it("says nothing of when it was redundant where that was while the fault was held", () => {
+        const held = { ...fault, holdSeconds: 30 };
+        assert.equal(summarise(held, [round()], timers).redundancy, undefined);
+        assert.ok(summarise({ ...held, awayUntilHealed: true }, [round()], timers).redundancy !== undefined);
+    });
+
     it("is late when the bar is missed at the 95th percentile, and not judged when the host was starved", () => {
         assert.equal(summarise(fault, [round({ outageSeconds: 5.1 })], timers).verdict, "late");
         assert.equal(summarise(fault, [round({ outageSeconds: 5.1, stolenShare: 0.2 })], timers).verdict, "not judged");
@@ -56,7 +82,7 @@ describe("judgement of a round", () => {
         const verdictOf = (changes: Partial<RoundResult>) => summarise(fault, [round(changes)], timers).verdict;
         assert.equal(verdictOf({ outageSeconds: 9.9, stolenShare: 0.5 }), "not judged");
         assert.equal(verdictOf({ outageSeconds: 10.1, stolenShare: 0.5 }), "late");
-        assert.equal(verdictOf({ outageSeconds: 120, stolenShare: 0.2 }), "late");
+        assert.equal(verdictOf({ outageSeconds: 119, stolenShare: 0.2 }), "late");
         assert.equal(verdictOf({ outageSeconds: 5.5, ownDelaySeconds: 0.3 }), "late");
         assert.equal(verdictOf({ outageSeconds: 8, ownDelaySeconds: 3.1 }), "not judged");
     });
@@ -85,7 +111,9 @@ describe("judgement of a round", () => {
         assert.equal(summarise(unaffected, [round(felt)], timers).verdict, "late");
     });
 
-    it("counts a pause while it heals as an outage", () => {
-        assert.equal(summarise(fault, [round({ pauseWhileHealingSeconds: 7 })], timers).verdict, "late");
+    it("counts a pause while it heals as an outage, and says so", () => {
+        const summary = summarise(fault, [round({ pauseWhileHealingSeconds: 7 })], timers);
+        assert.equal(summary.verdict, "late");
+        assert.equal(summary.outage.max, 7);
     });
 });

@@ -75,17 +75,41 @@ describe("report of a run", () => {
 
     it("takes no rounds under other conditions, and names each", () => {
         const made = run();
-        assertSameConditions(made, { ...run(), stack: "other", begun: "2026-02-02T00:00:00.000Z" });
-        const other = { ...run(), writers: 10, timers: { ttl: 9, walSenderTimeout: 5 } };
-        assert.throws(() => assertSameConditions(made, other), /writers 20, now 10; ttl 20 s, now 9 s$/m);
+        assertSameConditions(made, { ...run(), begun: "2026-02-02T00:00:00.000Z" });
+        assertSameConditions({ ...made, stack: "" }, { ...run(), stack: "other" });
+        const other = { ...run(), stack: "other", writers: 10, timers: { ttl: 9, walSenderTimeout: 5 } };
+        const expected = /the stack dev, now other; writers 20, now 10; ttl 20 s, now 9 s$/m;
+        assert.throws(() => assertSameConditions(made, other), expected);
+    });
+
+    it("takes a round that left no result for one that did not end, and is red", () => {
+        const made = { ...run(), open: { fault: postmasterKill.name, begun: "2026-01-01T01:00:00.000Z" } };
+        const published = publish(made);
+        assert.equal(published.verdict, "red");
+        assert.equal(published.summaries[0]?.verdict, "broken");
+        assert.match(fullTable(published), /did not end: the drill was ended in the round that began at 2026-01-01T01/);
+    });
+
+    it("says what a person has taken out of it", () => {
+        const begun = "2026-01-01T01:00:00.000Z";
+        const made = { ...run(), withdrawn: [{ fault: postmasterKill.name, begun, reason: "the host was stopped" }] };
+        for (const text of [fullTable(publish(made)), renderPage(made)]) assert.match(text, /the host was stopped/);
+    });
+
+    it("is refused when it has rounds of a fault that the catalogue does not have", () => {
+        const made = { ...run(), rounds: [recordedRound({ fault: "what-was-renamed" })] };
+        assert.throws(() => publish(made), /what-was-renamed/);
     });
 
     it("names the days and the revisions of a run in several sittings", () => {
         const published = publish(run());
-        assert.match(headlineTable(published), /of 2026-01-01, verdict green: .*, revision abc1234\./);
-        published.rounds?.push({ ...recordedRound(), begun: "2026-01-03T08:00:00.000Z" });
+        assert.match(headlineTable(published), /of 2026-01-01, verdict green, 1 of .*, revision abc1234\./);
+        published.rounds?.push({ ...recordedRound(), begun: "2026-01-03T08:00:00.000Z", revision: "def5678" });
         published.revisions?.push("def5678");
-        assert.match(headlineTable(published), /of 2026-01-01 to 2026-01-03, .*, revision abc1234, def5678\./);
+        assert.match(
+            headlineTable(published),
+            /of 2026-01-01 to 2026-01-03, .*, revision abc1234, def5678 \(1 rounds\)\./,
+        );
         const { rounds: _rounds, revisions: _revisions, ...old } = published;
         assert.match(headlineTable(old), /of 2026-01-01, .* ttl 20 s\. Made/);
     });
