@@ -20,7 +20,7 @@ import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { readsCutOff } from "./lab/scenarios/reads-cut-off";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
-import { controlFileLost, dataDamaged, halfReceived, settingRefused } from "./lab/scenarios/starts-in-vain";
+import { controlFileLost, dataDamaged, halfReceived, settingRefused, walGone } from "./lab/scenarios/past-mending";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
 import { volumeFull, volumeFullCrash } from "./lab/scenarios/volume-full";
@@ -47,6 +47,7 @@ const scenarios: Scenario[] = [
     halfReceived,
     dataDamaged,
     controlFileLost,
+    walGone,
     settingRefused,
 ];
 

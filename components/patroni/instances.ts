@@ -25,6 +25,16 @@ export interface InstanceInputs {
     etcdTls: kubernetes.core.v1.Secret;
 }
 
+/**
+ * Of connections that nothing else watches: pg_basebackup and pg_rewind only read, and when the machine of their source vanishes
+ * they would wait for as long as the kernel's default, more than two hours. Then after 25 s.
+ */
+const keepalive = [
+    { name: "net.ipv4.tcp_keepalive_time", value: "10" },
+    { name: "net.ipv4.tcp_keepalive_intvl", value: "5" },
+    { name: "net.ipv4.tcp_keepalive_probes", value: "3" },
+];
+
 /** The pods of the instances, each bound to one node and its local volume. */
 export function createInstances(
     name: string,
@@ -59,7 +69,7 @@ export function createInstances(
                         terminationGracePeriodSeconds: args.timers.patroni.primaryStopTimeout + 20,
                         affinity: onePerNode(podLabels),
                         tolerations: stayForever,
-                        securityContext: restrictedPod(999),
+                        securityContext: { ...restrictedPod(999), sysctls: keepalive },
                         containers: [
                             container(args, inputs),
                             ...(args.backup ? [agentContainer(args, args.backup)] : []),

@@ -8,7 +8,7 @@ import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { readsCutOff } from "../../drills/lab/scenarios/reads-cut-off";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
-import { controlFileLost, dataDamaged, halfReceived, settingRefused } from "../../drills/lab/scenarios/starts-in-vain";
+import { controlFileLost, dataDamaged, halfReceived, settingRefused } from "../../drills/lab/scenarios/past-mending";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";
@@ -140,9 +140,10 @@ describe("the loopback lab", function () {
         await comesBack(halfReceived, { madeAnew: false });
     });
 
-    it("makes a standby anew whose data PostgreSQL does not come up with", async () => {
+    it("makes a standby anew that cannot come back with what it has", async () => {
         await comesBack(dataDamaged, { madeAnew: true });
         await comesBack(controlFileLost, { madeAnew: true });
+        await comesBack(walGone, { madeAnew: true });
     });
 
     it("keeps the data of a standby that refuses a setting", () => comesBack(settingRefused, { madeAnew: false }));

@@ -19,6 +19,7 @@ from . import pgbackrest
 from .bootstrap import DATA, LEFTOVERS, UNFINISHED
 from .set_aside import SUFFIX, kept
 
+TLS = "/tls-backup"
 FLAG = "/run/postgresql/store-unreachable"
 STORE = (os.environ.get("STORE_HOST", ""), int(os.environ.get("STORE_PORT", "443")))
 ARCHIVED = "/run/postgresql/archived"
@@ -58,6 +59,8 @@ def main() -> int:
     # The first process of a container ignores what it does not handle: every pod would end only when its grace does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = subprocess.Popen(["pgbackrest", "server", "--log-level-console=warn"])
+    # It reads its certificate once. Without this no backup would be made any more from a year after the pod's start.
+    subprocess.Popen(["watch-certificates", str(server.pid), TLS])
     due = {"store": 0.0, "rows": 0.0, "clean": 0.0}
     while server.poll() is None:
         now = time.monotonic()

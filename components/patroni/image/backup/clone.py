@@ -5,12 +5,13 @@ already there is kept, or the database is large. Otherwise it ends with 1 and Pa
 
 import json
 import os
+import shutil
 import ssl
 import sys
 import urllib.request
 
 from . import pgbackrest, wal_archive
-from .bootstrap import DATA
+from .bootstrap import DATA, LEFTOVERS
 
 # Below this a base backup over the network is done before a restore has fetched its manifest and replayed the WAL.
 LARGE = int(os.environ.get("CLONE_FROM_REPOSITORY_BYTES", str(4 * 2**30)))
@@ -21,19 +22,34 @@ CLUSTER = "https://localhost:8008/cluster"
 AUTHORITY = "/tls/patroni-ca.crt"
 
 
-def line_to_follow() -> int | None:
+def ask_members() -> dict[str, dict]:
+    """By name; empty where Patroni does not say."""
+    try:
+        with urllib.request.urlopen(CLUSTER, timeout=5, context=ssl.create_default_context(cafile=AUTHORITY)) as answer:
+            return {member["name"]: member for member in json.load(answer)["members"]}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def drop_leftovers(members: dict[str, dict]) -> None:
+    """Of copies that were broken off: the next one may not fit beside them. Not where nobody leads: it may be all there is."""
+    if any(member.get("role") == "leader" for member in members.values()):
+        for path in filter(os.path.exists, LEFTOVERS):
+            print(f"clone: removing {path}", flush=True)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def line_to_follow(members: dict[str, dict]) -> int | None:
     """
     The leader's timeline; None where no backup may be taken, or Patroni does not say. None where /sync names this
     instance: it is taken to have every acknowledged commit, and may be promoted over the primary that has them. A copy of the
     primary has them, for nobody else could confirm any meanwhile; a backup is older.
     """
     try:
-        with urllib.request.urlopen(CLUSTER, timeout=5, context=ssl.create_default_context(cafile=AUTHORITY)) as answer:
-            members = {member["name"]: member for member in json.load(answer)["members"]}
         if members[os.environ["INSTANCE_NAME"]]["role"] != "replica":
             return None
         return next(member["timeline"] for member in members.values() if member["role"] == "leader")
-    except (OSError, ValueError, KeyError, StopIteration):
+    except (KeyError, StopIteration):
         return None
 
 
@@ -46,7 +62,9 @@ def usable(described: dict, timeline: int) -> list[dict]:
 
 
 def main() -> int:
-    timeline = line_to_follow()
+    members = ask_members()
+    drop_leftovers(members)
+    timeline = line_to_follow(members)
     if timeline is None:
         return decline("commits may wait for this instance, or Patroni does not say whom it is to follow")
     if os.path.exists("/run/postgresql/store-unreachable"):

@@ -351,6 +351,15 @@ class Clone(unittest.TestCase):
         leaderless = [{**member, "role": "replica"} for member in self.REPLICA]
         self.assertEqual(self.clone(leaderless), (1, False))
 
+    def test_makes_room_of_what_broken_off_copies_left_where_somebody_leads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            left = os.path.join(folder, "pgdata.incomplete")
+            for members, stays in (([], True), ([{"name": "orders-1", "role": "replica"}], True), (self.REPLICA, False)):
+                os.makedirs(os.path.join(left, "base"), exist_ok=True)
+                with mock.patch.object(clone, "LEFTOVERS", (left, f"{folder}/pgdata.failed")):
+                    clone.drop_leftovers({member["name"]: member for member in members})
+                self.assertEqual(os.path.exists(left), stays, members)
+
     def test_takes_no_backup_for_an_instance_that_may_be_promoted_with_it(self):
         for role in ("sync_standby", "quorum_standby", "leader"):
             self.assertEqual(self.clone([{"name": "orders-1", "role": role}]), (1, False), role)

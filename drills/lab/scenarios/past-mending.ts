@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { waitFor } from "../../../components/progress";
 import { versions } from "../../../components/versions";
 import { waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
@@ -14,18 +15,20 @@ const inode = (lab: Lab, member: number): Promise<string> =>
 
 const dataOf = (member: number): string => `/lab/data/patroni-${member}/pgdata`;
 
-/** Whether this standby receives WAL in time. */
-async function receives(lab: Lab, standby: number, patience: number): Promise<boolean> {
+/** Whether this standby has in time what the primary has now. */
+async function comesUp(lab: Lab, standby: number, patience: number): Promise<boolean> {
+    const position = await lab.sql("select pg_current_wal_lsn()");
     for (const end = Date.now() + patience * 1000; Date.now() < end; await sleep(200)) {
-        const status = await lab.sqlOn(standby, "select status from pg_stat_wal_receiver").catch(() => "");
-        if (status === "streaming") return true;
+        const query = `select pg_last_wal_replay_lsn() >= '${position.trim()}'`;
+        if ((await lab.sqlOn(standby, query).catch(() => "")).trim() === "t") return true;
     }
     return false;
 }
 
 interface Break {
     standby: number;
-    damage: (data: string) => string;
+    /** While it stands still, before it is killed. */
+    damage: () => Promise<unknown>;
     /** Patroni goes on, with what it knows of the data directory. */
     onlyPostgres?: boolean;
     /** What a person does in the end. */
@@ -33,12 +36,12 @@ interface Break {
     patience?: number;
 }
 
-/** Breaks something of a standby, which is killed, and waits for what becomes of it. */
+/** Breaks something of a standby and kills it, and waits for what becomes of it. */
 async function play(lab: Lab, { standby, damage, onlyPostgres, mend, patience }: Break): Promise<Outcome> {
     const before = await inode(lab, standby);
     const parts = [...(onlyPostgres === true ? [] : [`patroni-${standby}`]), `postgresql-${standby}`];
-    // Patroni would start it before it is damaged.
-    await lab.container.run(`lab-signal STOP ${parts.join(" ")} && ${damage(dataOf(standby))}`);
+    await lab.signal("STOP", ...parts);
+    await damage();
     await lab.signal("KILL", ...parts);
     const began = Date.now();
     if (onlyPostgres !== true) await lab.startPatroni(standby);
@@ -47,7 +50,7 @@ async function play(lab: Lab, { standby, damage, onlyPostgres, mend, patience }:
         await sleep(leftAloneMs);
         await lab.container.run(mend);
     }
-    const isBack = await receives(lab, standby, patience ?? patienceSeconds);
+    const isBack = await comesUp(lab, standby, patience ?? patienceSeconds);
     // Whoever is back is whole with the others in a moment; etcd may still say what was before.
     if (isBack) await lab.whole();
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
@@ -93,27 +96,53 @@ export const halfReceived: Scenario = {
         await lab.startPatroni(primary);
         await lab.whole();
         await lab.write(5);
-        return play(lab, { standby: other, damage: breakOffBeforeFork, patience: 30 });
+        const damage = () => lab.container.run(breakOffBeforeFork(dataOf(other)));
+        return play(lab, { standby: other, damage, patience: 30 });
     },
 };
-
-const missing = (data: string): string => `rm -r ${data}/pg_twophase`;
 
 export const dataDamaged: Scenario = {
     name: "data-damaged",
     imitates: "the synchronous standby comes up without a folder of its data, as after a check of its file system",
-    run: async (lab) => play(lab, { standby: (await lab.roles()).synchronous, damage: missing }),
+    run: async (lab) => {
+        const { synchronous: standby } = await lab.roles();
+        return play(lab, { standby, damage: () => lab.container.run(`rm -r ${dataOf(standby)}/pg_twophase`) });
+    },
 };
 
 export const controlFileLost: Scenario = {
     name: "control-file-lost",
     imitates: "the file that says what the data directory is has become empty",
-    run: async (lab) =>
-        play(lab, {
-            standby: (await lab.roles()).other,
-            damage: (data) => `truncate --size 0 ${data}/global/pg_control`,
-            onlyPostgres: true,
-        }),
+    run: async (lab) => {
+        const { other: standby } = await lab.roles();
+        const damage = () => lab.container.run(`truncate --size 0 ${dataOf(standby)}/global/pg_control`);
+        return play(lab, { standby, damage, onlyPostgres: true });
+    },
+};
+
+export const walGone: Scenario = {
+    name: "wal-gone",
+    imitates: "a standby was away for longer than its slot lives, and nobody has the WAL any more that it needs",
+    parameters: { wal_keep_size: "0" },
+    run: async (lab) => {
+        const { primary, other: standby } = await lab.roles();
+        const drop = () => lab.sqlOn(primary, `select pg_drop_replication_slot('member_${standby}')`);
+        const damage = async () => {
+            for (let segment = 1; segment <= 3; segment += 1) {
+                await lab.write(5);
+                await lab.sqlOn(primary, "select pg_switch_wal()");
+            }
+            // While its session lasts the slot cannot be dropped. Patroni makes another, which keeps WAL from then on.
+            await waitFor("the end of its session", 60, () =>
+                drop().then(
+                    () => ({ done: undefined }),
+                    (error: unknown) => ({ waiting: (error as Error).message }),
+                ),
+            );
+            await lab.sqlOn(primary, "checkpoint");
+        };
+        return play(lab, { standby, damage });
+    },
 };
 
 const settings = "postgresql.base.conf";
@@ -125,7 +154,7 @@ export const settingRefused: Scenario = {
         const { other } = await lab.roles();
         return play(lab, {
             standby: other,
-            damage: (data) => `echo "huge_pages = on" >> ${data}/${settings}`,
+            damage: () => lab.container.run(`echo "huge_pages = on" >> ${dataOf(other)}/${settings}`),
             mend: `sed -i /huge_pages/d ${dataOf(other)}/${settings}`,
         });
     },
