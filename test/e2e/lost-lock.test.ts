@@ -8,7 +8,13 @@ import { noLeader } from "../../drills/lab/scenarios/no-leader";
 import { readsCutOff } from "../../drills/lab/scenarios/reads-cut-off";
 import { type Scenario } from "../../drills/lab/scenarios/scenario";
 import { standbyAhead } from "../../drills/lab/scenarios/standby-ahead";
-import { controlFileLost, dataDamaged, halfReceived, settingRefused } from "../../drills/lab/scenarios/past-mending";
+import {
+    controlFileLost,
+    dataDamaged,
+    halfReceived,
+    settingRefused,
+    walGone,
+} from "../../drills/lab/scenarios/past-mending";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";
