@@ -13,7 +13,7 @@ export const defaultParameters: Record<string, string | number> = {
     max_wal_senders: 12,
     max_replication_slots: 12,
     wal_keep_size: "128MB",
-    // A dead replica's slot must not fill the disk: it is dropped past this and the replica clones anew.
+    // A dead replica's slot must not fill the disk: it is dropped past this, and the replica clones anew (patch 94).
     max_slot_wal_keep_size: "4GB",
     max_wal_size: "1GB",
     checkpoint_timeout: "5min",
