@@ -80,8 +80,12 @@ export const onePerNode = (matchLabels: Record<string, string>): PodSpec["affini
     },
 });
 
-/** Pod part of the restricted pod security level. */
-export const restrictedPod = (id: number): PodSpec["securityContext"] => ({
+/** Pod part of the restricted pod security level, and what a pod has beside it. */
+export const restrictedPod = (
+    id: number,
+    more: kubernetes.types.input.core.v1.PodSecurityContext = {},
+): PodSpec["securityContext"] => ({
+    ...more,
     runAsNonRoot: true,
     runAsUser: id,
     runAsGroup: id,

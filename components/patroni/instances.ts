@@ -69,7 +69,7 @@ export function createInstances(
                         terminationGracePeriodSeconds: args.timers.patroni.primaryStopTimeout + 20,
                         affinity: onePerNode(podLabels),
                         tolerations: stayForever,
-                        securityContext: { ...restrictedPod(999), sysctls: keepalive },
+                        securityContext: restrictedPod(999, { sysctls: keepalive }),
                         containers: [
                             container(args, inputs),
                             ...(args.backup ? [agentContainer(args, args.backup)] : []),
