@@ -14,6 +14,7 @@ const renewed = [
     "postgres-patroni-api",
     "postgres-patroni-etcd-client",
     "postgres-etcd-member",
+    "postgres-pgbackrest-server",
 ];
 
 async function serialOf(stream: Duplex, startTls: boolean): Promise<string> {
@@ -37,7 +38,7 @@ describe("renewed certificates", () => {
     const cluster = useCluster();
 
     /**
-     * Serial numbers as PostgreSQL and Patroni of every instance and every member of etcd show them; undefined where none
+     * Serial numbers as PostgreSQL, Patroni and pgBackRest of every instance and every member of etcd show them; undefined where none
      * was shown: Patroni's REST API listens anew with its new certificate.
      */
     async function shown(): Promise<Record<string, string | undefined>> {
@@ -46,6 +47,7 @@ describe("renewed certificates", () => {
             ...state.instances.flatMap(({ name, address }) => [
                 { what: `${name} PostgreSQL`, address, port: ports.postgresql },
                 { what: `${name} Patroni`, address, port: ports.patroni },
+                { what: `${name} pgBackRest`, address, port: ports.pgBackRest },
             ]),
             ...state.etcdMembers.map(({ name, address }) => ({ what: name, address, port: ports.etcdClient })),
         ];
