@@ -123,15 +123,17 @@ export const controlFileLost: Scenario = {
 export const walGone: Scenario = {
     name: "wal-gone",
     imitates: "a standby was away for longer than its slot lives, and nobody has the WAL any more that it needs",
-    parameters: { wal_keep_size: "0" },
+    parameters: { wal_keep_size: "16MB" },
     run: async (lab) => {
         const { primary, other: standby } = await lab.roles();
         const drop = () => lab.sqlOn(primary, `select pg_drop_replication_slot('member_${standby}')`);
         const damage = async () => {
-            for (let segment = 1; segment <= 3; segment += 1) {
+            const needed = await lab.sqlOn(primary, "select pg_walfile_name(pg_current_wal_lsn())");
+            for (let segment = 1; segment <= 5; segment += 1) {
                 await lab.write(5);
                 await lab.sqlOn(primary, "select pg_switch_wal()");
             }
+            await lab.sqlOn(primary, "checkpoint");
             // While its session lasts the slot cannot be dropped. Patroni makes another, which keeps WAL from then on.
             await waitFor("the end of its session", 60, () =>
                 drop().then(
@@ -140,6 +142,8 @@ export const walGone: Scenario = {
                 ),
             );
             await lab.sqlOn(primary, "checkpoint");
+            const kept = await lab.sqlOn(primary, `select name from pg_ls_waldir() where name = '${needed.trim()}'`);
+            if (kept.trim() !== "") throw new Error(`the primary still has ${kept}`);
         };
         return play(lab, { standby, damage });
     },
