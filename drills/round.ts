@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeInstances } from "../commands/status/patroni";
+import { waitFor } from "../components/progress";
 import { ToolchainError } from "../offline/errors";
 import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
@@ -233,7 +234,16 @@ const whyNot = (waiting: Promise<unknown>): Promise<string | undefined> =>
 const needsHealing = ({ awayUntilHealed, holdSeconds }: Fault): boolean =>
     awayUntilHealed === true || holdSeconds !== undefined;
 
-async function primaryNow({ state, tunnel }: Cluster): Promise<{ name: string; timeline: number }> {
+/** One probe that hangs on a starved host says nothing: it is asked for some seconds. */
+const primaryNow = (cluster: Cluster): Promise<{ name: string; timeline: number }> =>
+    waitFor("the primary", 10, () =>
+        askForPrimary(cluster).then(
+            (done) => ({ done }),
+            (error: unknown) => ({ waiting: (error as Error).message }),
+        ),
+    );
+
+async function askForPrimary({ state, tunnel }: Cluster): Promise<{ name: string; timeline: number }> {
     const instances = await probeInstances(state, tunnel);
     const primary = instances.find(({ role, answers }) => role === "primary" && answers);
     if (primary?.timeline === undefined) {

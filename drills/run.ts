@@ -73,7 +73,7 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
             const title = `[${round}/${rounds}] ${fault.name} (${index + 1}/${faults.length})`;
             const goesOn = await oneRound(cluster, fault, run, options, title).catch((error: unknown) => {
                 // Not this fault's doing. If it is anybody's, then of the one before.
-                if (last !== undefined)
+                if (last !== undefined && error instanceof NotBegun)
                     run.crashed.push({ fault: last.name, message: `afterwards: ${explain(error)}` });
                 run.open = undefined;
                 conclude(run);

@@ -38,8 +38,8 @@ const membersDown = (name: string, imitates: string, seconds: number, count: num
                 .join(", "),
             inject: async () => void (await Promise.all(holds.map((hold) => hold.begin()))),
             async notBitten() {
-                const { quorum } = await probeEtcd(cluster.state, cluster.tunnel);
-                const isLost = count > 1;
+                const { members, quorum } = await probeEtcd(cluster.state, cluster.tunnel);
+                const isLost = 2 * (members.length - count) <= members.length;
                 return quorum === !isLost ? undefined : `etcd has ${quorum ? "a" : "no"} majority`;
             },
             heal: async () => void (await Promise.all(holds.map((hold) => hold.end()))),
