@@ -81,7 +81,7 @@ export class Ledger {
         const staying = readWrite.map((entry, index) =>
             runReader({
                 ...{ entries: [entry], from: "primary", reader: readers + index, round, fresh: true },
-                pauseMs: 5 * pauseMs,
+                pauseMs: 10 * pauseMs,
                 openLists: () => [],
                 record: (seen) => ledger.readings.push(seen),
                 isStopped,
