@@ -46,7 +46,10 @@ describe("the workloads of the dev stack", () => {
         const users = [998, 999, 997];
         for (const [index, set] of all().entries()) {
             const user = users[index];
-            assert.deepEqual(podOf(set).securityContext, {
+            const { sysctls = [], ...restricted } = podOf(set).securityContext ?? {};
+            // Of those that the level allows since Kubernetes 1.29.
+            assert.ok(sysctls.every(({ name }) => name.startsWith("net.ipv4.tcp_keepalive_")));
+            assert.deepEqual(restricted, {
                 runAsNonRoot: true,
                 runAsUser: user,
                 runAsGroup: user,
@@ -60,6 +63,13 @@ describe("the workloads of the dev stack", () => {
                 capabilities: { drop: ["ALL"] },
             });
         }
+    });
+
+    it("of the database notice within half a minute that whoever they copy from has vanished", () => {
+        const { sysctls = [] } = podOf(postgresql()).securityContext ?? {};
+        const values = sysctls.map(({ name, value }) => [name.replace("net.ipv4.tcp_keepalive_", ""), Number(value)]);
+        const { time = NaN, intvl = NaN, probes = NaN } = Object.fromEntries(values) as Record<string, number>;
+        assert.ok(time + intvl * probes <= 30);
     });
 
     it("of the database run at most once per node and stay through any loss of it", () => {
