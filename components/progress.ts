@@ -56,6 +56,19 @@ export async function waitFor<Result>(
     }
 }
 
+/** The same for work that fails until then; its last error is what was seen last. */
+export const waitUntilItWorks = <Result>(
+    what: string,
+    timeoutSeconds: number,
+    work: () => Promise<Result>,
+): Promise<Result> =>
+    waitFor<Result>(what, timeoutSeconds, () =>
+        work().then(
+            (done) => ({ done }),
+            (error: unknown) => ({ waiting: (error as Error).message }),
+        ),
+    );
+
 /** Every probe ends: what does not answer in time is an answer too. */
 export async function withTimeout<Result>(work: Promise<Result>, timeoutMs: number, what: string): Promise<Result> {
     let timer: NodeJS.Timeout | undefined;

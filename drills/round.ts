@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { probeInstances } from "../commands/status/patroni";
-import { waitFor } from "../components/progress";
+import { waitUntilItWorks } from "../components/progress";
 import { ToolchainError } from "../offline/errors";
 import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
@@ -236,12 +236,7 @@ const needsHealing = ({ awayUntilHealed, holdSeconds }: Fault): boolean =>
 
 /** One probe that hangs on a starved host says nothing: it is asked for some seconds. */
 const primaryNow = (cluster: Cluster): Promise<{ name: string; timeline: number }> =>
-    waitFor("the primary", 10, () =>
-        askForPrimary(cluster).then(
-            (done) => ({ done }),
-            (error: unknown) => ({ waiting: (error as Error).message }),
-        ),
-    );
+    waitUntilItWorks("the primary", 10, () => askForPrimary(cluster));
 
 async function askForPrimary({ state, tunnel }: Cluster): Promise<{ name: string; timeline: number }> {
     const instances = await probeInstances(state, tunnel);

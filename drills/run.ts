@@ -75,12 +75,10 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
                 // Not this fault's doing. If it is anybody's, then of the one before.
                 if (last !== undefined && error instanceof NotBegun)
                     run.crashed.push({ fault: last.name, message: `afterwards: ${explain(error)}` });
-                run.open = undefined;
                 conclude(run);
                 save(run);
                 throw error;
             });
-            run.open = undefined;
             last = fault;
             conclude(run);
             save(run);
@@ -207,6 +205,8 @@ async function oneRound(
             () => true,
             () => false,
         );
+    } finally {
+        run.open = undefined;
     }
 }
 

@@ -1,6 +1,6 @@
-import { saysReady } from "../../components/k3s/cluster-access";
 import { parse } from "yaml";
 import { ask, type Question } from "../../components/https";
+import { saysReady } from "../../components/k3s/cluster-access";
 import { ports } from "../../components/naming";
 import type { StackState } from "./stack-state";
 

@@ -1,5 +1,5 @@
 import { askJson } from "../https";
-import { waitFor } from "../progress";
+import { waitUntilItWorks } from "../progress";
 import { unknownInput, type StepProvider } from "../step";
 
 export interface IdentityInputs {
@@ -58,12 +58,7 @@ export const provider: StepProvider<IdentityInputs, IdentityOutputs> = {
 };
 
 const waitForIdentity = (api: IdentityInputs): Promise<string> =>
-    waitFor("the Kubernetes API", 120, () =>
-        askIdentity(api).then(
-            (identity) => ({ done: identity }),
-            (error: unknown) => ({ waiting: (error as Error).message }),
-        ),
-    );
+    waitUntilItWorks("the Kubernetes API", 120, () => askIdentity(api));
 
 async function askIdentity(api: IdentityInputs): Promise<string> {
     const { hostname: host, port } = new URL(api.server);

@@ -1,19 +1,26 @@
 import { readyServer } from "../../components/k3s/cluster-access";
-import { withSsh } from "../../components/machines/ssh";
+import { withSsh, type SshConnection } from "../../components/machines/ssh";
 import type { Cluster } from "../cluster";
 
-/** kubectl on a server of the stack; the drills' means where the Kubernetes API alone is not enough. */
-export async function kubectl(cluster: Cluster, command: string, stdin?: string): Promise<string> {
+/** On a server of the stack whose Kubernetes API answers. */
+export async function onServer<Result>(
+    cluster: Cluster,
+    act: (ssh: SshConnection) => Promise<Result>,
+): Promise<Result> {
     const servers = cluster.state.machines.filter(({ role }) => role === "server").map(({ access }) => access);
     const server = await readyServer(servers);
     if (!server) {
         throw new Error("the Kubernetes API answers on no server");
     }
-    return withSsh(server, async (ssh) => {
+    return withSsh(server, act);
+}
+
+/** kubectl on a server of the stack; the drills' means where the Kubernetes API alone is not enough. */
+export const kubectl = (cluster: Cluster, command: string, stdin?: string): Promise<string> =>
+    onServer(cluster, async (ssh) => {
         const line = `k3s kubectl -n ${cluster.state.namespace} ${command}`;
         return (await ssh.run(line, { stdin, timeoutSeconds: 600 })).stdout;
     });
-}
 
 /** A script in a container. */
 export const inContainer = (cluster: Cluster, pod: string, container: string, script: string): Promise<string> =>

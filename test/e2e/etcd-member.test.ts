@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { etcdctl } from "../../components/etcd/etcdctl";
 import { waitFor } from "../../components/progress";
-import { readyServer } from "../../components/k3s/cluster-access";
-import { withSsh } from "../../components/machines/ssh";
-import { inContainer } from "../../drills/backup/pods";
+import { inContainer, onServer } from "../../drills/backup/pods";
 import type { Fault } from "../../drills/faults/fault";
 import { etcdLeader } from "../../drills/machine/etcd-leader";
 import { process, signal } from "../../drills/machine/processes";
@@ -16,12 +14,10 @@ describe("an etcd member that cannot start with what it has", () => {
     const cluster = useCluster();
 
     /** As the members other than this one say. */
-    async function ask(command: string, without: string): Promise<string> {
-        const { namespace, machines, etcdMembers } = cluster().state;
-        const server = await readyServer(machines.filter(({ role }) => role === "server").map(({ access }) => access));
-        assert.ok(server !== undefined);
+    function ask(command: string, without: string): Promise<string> {
+        const { namespace, etcdMembers } = cluster().state;
         const members = etcdMembers.map(({ name }) => name).filter((name) => name !== without);
-        return withSsh(server, (ssh) => etcdctl(ssh, { namespace, members }, command));
+        return onServer(cluster(), (ssh) => etcdctl(ssh, { namespace, members }, command));
     }
 
     /** Read as text: an ID is larger than what a number holds. */

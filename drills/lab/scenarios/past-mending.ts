@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { waitFor } from "../../../components/progress";
+import { waitUntilItWorks } from "../../../components/progress";
 import { versions } from "../../../components/versions";
 import { waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
@@ -126,7 +126,6 @@ export const walGone: Scenario = {
     parameters: { wal_keep_size: "16MB" },
     run: async (lab) => {
         const { primary, other: standby } = await lab.roles();
-        const drop = () => lab.sqlOn(primary, `select pg_drop_replication_slot('member_${standby}')`);
         const damage = async () => {
             const needed = await lab.sqlOn(primary, "select pg_walfile_name(pg_current_wal_lsn())");
             for (let segment = 1; segment <= 5; segment += 1) {
@@ -135,11 +134,8 @@ export const walGone: Scenario = {
             }
             await lab.sqlOn(primary, "checkpoint");
             // While its session lasts the slot cannot be dropped. Patroni makes another, which keeps WAL from then on.
-            await waitFor("the end of its session", 60, () =>
-                drop().then(
-                    () => ({ done: undefined }),
-                    (error: unknown) => ({ waiting: (error as Error).message }),
-                ),
+            await waitUntilItWorks("the end of its session", 60, () =>
+                lab.sqlOn(primary, `select pg_drop_replication_slot('member_${standby}')`),
             );
             await lab.sqlOn(primary, "checkpoint");
             const kept = await lab.sqlOn(primary, `select name from pg_ls_waldir() where name = '${needed.trim()}'`);
