@@ -20,7 +20,16 @@ import { noLeader } from "./lab/scenarios/no-leader";
 import { type Scenario } from "./lab/scenarios/scenario";
 import { readsCutOff } from "./lab/scenarios/reads-cut-off";
 import { standbyAhead } from "./lab/scenarios/standby-ahead";
-import { controlFileLost, dataDamaged, halfReceived, settingRefused, walGone } from "./lab/scenarios/past-mending";
+import {
+    controlFileLost,
+    dataDamaged,
+    halfReceived,
+    onlyOneDamaged,
+    pageDamaged,
+    primaryLostThen,
+    settingRefused,
+    walGone,
+} from "./lab/scenarios/past-mending";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
 import { volumeFull, volumeFullCrash } from "./lab/scenarios/volume-full";
@@ -45,9 +54,12 @@ const scenarios: Scenario[] = [
     volumeFull,
     volumeFullCrash,
     halfReceived,
+    onlyOneDamaged,
+    pageDamaged,
     dataDamaged,
     controlFileLost,
     walGone,
+    primaryLostThen,
     settingRefused,
 ];
 

@@ -35,10 +35,18 @@ export function printStatus(stack: string, seen: Observation, { serving, redunda
         `serving    ${yes(serving)}${serving ? "" : "  no read-write entry takes a write"}`,
         `redundant  ${yes(redundant)}${redundant ? "" : "  a failure now could interrupt service or need a person:"}`,
         ...reasons.map((reason) => `           - ${reason}`),
+        ...damageLines(seen.writes),
         ...certificateLines(seen, new Date()),
         ...backupLines(seen.backup, seen.writes.find(({ unarchived }) => unarchived)?.unarchived),
     ];
     process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** Nothing else says it: the page is copied to new replicas, and whoever reads it gets an error. */
+export function damageLines(writes: Observation["writes"]): string[] {
+    const found = Math.max(0, ...writes.map(({ damagedPages }) => damagedPages ?? 0));
+    if (found === 0) return [];
+    return [`damaged pages  found ${found} times on the primary; see docs/runbooks/damaged-page.md`];
 }
 
 /** PostgreSQL's own, as served; the stack's other certificates are made and renewed together with them. */

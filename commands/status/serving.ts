@@ -15,6 +15,8 @@ export interface WriteProbe extends CertificateProbe {
     synchronousCommit?: string;
     /** WAL that the primary behind this entry could not archive at its last attempt. */
     unarchived?: string;
+    /** Pages that PostgreSQL there has found damaged, by reading or copying them, since its statistics began. */
+    damagedPages?: number;
     problem?: string;
 }
 
@@ -33,7 +35,8 @@ const createTable = `do $$ begin
 end $$`;
 
 const details = `select current_setting('synchronous_commit') as "synchronousCommit", (select last_failed_wal from
-    pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')) as unarchived`;
+    pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')) as unarchived,
+    (select sum(checksum_failures)::integer from pg_stat_database) as "damagedPages"`;
 
 const missing = new Set(["42P01", "3F000"]);
 
@@ -49,10 +52,11 @@ const probeWrite = (entry: Entry): Promise<WriteProbe> =>
             await write(session, name);
             const milliseconds = Date.now() - begin;
             const { rows } = await session
-                .query<{ synchronousCommit: string; unarchived: string | null }>(details)
+                .query<{ synchronousCommit: string; unarchived: string | null; damagedPages: number | null }>(details)
                 .catch(() => ({ rows: [] }));
             const unarchived = rows[0]?.unarchived ?? undefined;
-            return { accepted: true, milliseconds, ...rows[0], unarchived };
+            const damagedPages = rows[0]?.damagedPages ?? undefined;
+            return { accepted: true, milliseconds, ...rows[0], unarchived, damagedPages };
         },
         { accepted: false },
     );

@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { initdb } from "../../components/patroni/config";
 import { dynamicConfig, type DynamicConfig } from "../../components/patroni/dynamic-config";
 import { deriveTimers } from "../../components/recovery";
 import { versions } from "../../components/versions";
@@ -37,7 +38,7 @@ export function memberConfig(number: number, { parameters = {}, dynamicConfig: c
         etcd3: { hosts: [1, 2, 3].map((member) => `127.0.0.${member}:2379`) },
         bootstrap: {
             dcs: { ...asInTheStack, ...changed },
-            initdb: [{ encoding: "UTF8" }, { "locale-provider": "builtin" }, { locale: "C.UTF-8" }],
+            initdb,
         },
         postgresql: {
             listen: `${address}:5432`,

@@ -12,6 +12,9 @@ import {
     controlFileLost,
     dataDamaged,
     halfReceived,
+    onlyOneDamaged,
+    pageDamaged,
+    primaryLostThen,
     settingRefused,
     walGone,
 } from "../../drills/lab/scenarios/past-mending";
@@ -135,10 +138,11 @@ describe("the loopback lab", function () {
     });
 
     /** A standby that is broken comes back by itself, and nothing is lost. */
-    async function comesBack(scenario: Scenario, expected: { madeAnew: boolean }): Promise<void> {
-        const { stuck, lost, madeAnew, acknowledged } = await play(scenario, "all");
+    async function comesBack(scenario: Scenario, expected: { madeAnew: boolean }, says = /./): Promise<void> {
+        const { stuck, lost, madeAnew, acknowledged, note } = await play(scenario, "all");
         assert.ok(acknowledged >= 20);
         assert.deepEqual({ stuck, lost, madeAnew }, { stuck: false, lost: 0, ...expected });
+        assert.match(note, says);
     }
 
     it("starts a standby that was interrupted before a fork, with what it has, which never came back without it", async () => {
@@ -146,12 +150,19 @@ describe("the loopback lab", function () {
         await comesBack(halfReceived, { madeAnew: false });
     });
 
+    it("copies a primary that has a damaged page, which no base backup survived without the patch", async () => {
+        await shows(pageDamaged, patchesBefore("92"), ({ stuck }) => stuck);
+        await comesBack(pageDamaged, { madeAnew: true });
+    });
+
     it("makes a standby anew that cannot come back with what it has, and keeps the data of one that refuses a setting", async () => {
         // Side by side: they wait most of the time.
         const outcomes = await Promise.allSettled([
             comesBack(dataDamaged, { madeAnew: true }),
+            comesBack(onlyOneDamaged, { madeAnew: true }, /put aside 1 times, left of it: nothing/),
             comesBack(controlFileLost, { madeAnew: true }),
             comesBack(walGone, { madeAnew: true }),
+            comesBack(primaryLostThen, { madeAnew: false }, /data taken back 1 times/),
             comesBack(settingRefused, { madeAnew: false }),
         ]);
         for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;

@@ -1,60 +1,25 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Runner } from "../../drills/backup/runner";
 import { checkout } from "../../offline/checkout";
+import { commandsOf, useRunbookShell } from "./runbook";
 import { useCluster } from "./support";
 
 const pages = ["clone", "full-wal-volume", "lost-passphrase", "restore-in-place", "total-loss"];
 
-/** Every command of a page, in code blocks and in the text, as it stands there. */
-function commandsOf(page: string): string[] {
-    const text = readFileSync(join(checkout, "docs", "runbooks", `${page}.md`), "utf8").replaceAll(/\\\n\s*/g, "");
-    const blocks = [...text.matchAll(/^\s*```\n([^`]*)^\s*```/gm)].flatMap(([, block]) => (block ?? "").split("\n"));
-    const spans = [...text.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span ?? "");
-    return [...blocks, ...spans]
-        .map((line) => line.trim())
-        .filter((line) => /^(make|pulumi|kubectl) [a-z-]/.test(line));
-}
-
 /** That they do what the page says is for the tests of loss and restore; here that a person can type them. */
 describe("the commands of the backup runbooks", () => {
     const cluster = useCluster();
+    const shell = useRunbookShell(cluster);
     const commands = [...new Set(pages.flatMap(commandsOf))];
     const setsSecret = (command: string) => command.startsWith("pulumi config set --secret ");
     const settings = () => join(checkout, `Pulumi.${cluster().state.stack}.yaml`);
-    const folder = mkdtempSync(join(tmpdir(), "postgres-ha-runbooks-"));
     let settingsBefore: string;
-
-    before(() => {
-        const server = cluster().state.machines.find(({ role }) => role === "server")?.container ?? "";
-        const kubectl = `#!/bin/sh\nexec docker exec -i ${server} k3s kubectl "$@"\n`;
-        writeFileSync(join(folder, "kubectl"), kubectl, { mode: 0o755 });
-    });
     beforeEach(() => (settingsBefore = readFileSync(settings(), "utf8")));
     afterEach(() => writeFileSync(settings(), settingsBefore));
-    after(() => rmSync(folder, { recursive: true, force: true }));
 
-    /** As in the shell of `make env`, with kubectl as docs/runbooks/README.md has it for dev. */
-    function run(command: string, input = ""): { status: number | null; output: string } {
-        const { environment } = cluster().workspace;
-        const { status, stdout, stderr } = spawnSync("bash", ["-c", command], {
-            cwd: checkout,
-            env: {
-                ...environment,
-                PATH: [folder, environment["PATH"]].join(delimiter),
-                // A person would answer yes.
-                PULUMI_SKIP_CONFIRMATIONS: "true",
-            },
-            encoding: "utf8",
-            input,
-            timeout: 600_000,
-            maxBuffer: 2 ** 26,
-        });
-        return { status, output: `${stdout}${stderr}` };
-    }
+    const run = (command: string, input = "") => shell().run(command, { input });
 
     for (const command of commands.filter((command) => !setsSecret(command))) {
         it(command, async function () {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitUntilItWorks } from "../../../components/progress";
 import { versions } from "../../../components/versions";
-import { waitForPromotion, type Lab } from "../lab";
+import { successorOf, waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
 /** A member is given up after 120 s. Who is not back by then, or made anew, never will be. */
@@ -27,35 +27,46 @@ async function comesUp(lab: Lab, standby: number, patience: number): Promise<boo
 
 interface Break {
     standby: number;
+    /** Whose Patroni and PostgreSQL are away from before the damage until the standby is back. */
+    away?: number;
     /** While it stands still, before it is killed. */
     damage: () => Promise<unknown>;
     /** Patroni goes on, with what it knows of the data directory. */
     onlyPostgres?: boolean;
+    /** Its volume goes with it. */
+    lost?: boolean;
     /** What a person does in the end. */
     mend?: string;
     patience?: number;
 }
 
 /** Breaks something of a standby and kills it, and waits for what becomes of it. */
-async function play(lab: Lab, { standby, damage, onlyPostgres, mend, patience }: Break): Promise<Outcome> {
+async function play(lab: Lab, { standby, away, damage, onlyPostgres, lost, mend, patience }: Break): Promise<Outcome> {
     const before = await inode(lab, standby);
+    if (away !== undefined) await lab.signal("KILL", `patroni-${away}`, `postgresql-${away}`);
     const parts = [...(onlyPostgres === true ? [] : [`patroni-${standby}`]), `postgresql-${standby}`];
     await lab.signal("STOP", ...parts);
     await damage();
     await lab.signal("KILL", ...parts);
+    if (lost === true) await lab.container.run(`rm -r ${dataOf(standby)}`);
     const began = Date.now();
     if (onlyPostgres !== true) await lab.startPatroni(standby);
-    await lab.write(rowsMeanwhile);
+    const written = lab.write(rowsMeanwhile);
+    // With one away nobody could confirm these before the standby is back.
+    await (away === undefined ? written : Promise.race([written, sleep(0)]));
     if (mend !== undefined) {
         await sleep(leftAloneMs);
         await lab.container.run(mend);
     }
     const isBack = await comesUp(lab, standby, patience ?? patienceSeconds);
+    if (isBack) await written;
+    if (away !== undefined) await lab.startPatroni(away);
     // Whoever is back is whole with the others in a moment; etcd may still say what was before.
     if (isBack) await lab.whole();
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
     const madeAnew = (await inode(lab, standby)) !== before;
     if (!isBack) await lab.remake(standby);
+    await written;
     const did = isBack
         ? `was back after ${seconds} s, ${madeAnew ? "made anew" : "with what it had"}`
         : "did not come back";
@@ -110,6 +121,54 @@ export const dataDamaged: Scenario = {
     },
 };
 
+export const onlyOneDamaged: Scenario = {
+    name: "only-one-damaged",
+    imitates:
+        "the same while the third member is away: nobody else could confirm, so every write waits for the broken one",
+    run: async (lab) => {
+        const { synchronous: standby, other: away } = await lab.roles();
+        const log = await lab.patroniLogFromNow(standby);
+        const damage = () => lab.container.run(`rm -r ${dataOf(standby)}/pg_twophase`);
+        const outcome = await play(lab, { standby, away, damage });
+        const kept = await lab.container.run(`${log} | grep -c "which is put aside" || true`);
+        // It goes when the member has streamed for half a minute.
+        const aside = `${dataOf(standby)}.aside`;
+        const gone = `timeout 60 sh -c 'while [ -d ${aside} ]; do sleep 0.5; done'`;
+        const left = await lab.container.run(`${gone} || ls -d ${aside}`);
+        return {
+            ...outcome,
+            note: `${outcome.note}; its data was put aside ${kept} times, left of it: ${left || "nothing"}`,
+        };
+    },
+};
+
+/** Overwrites a row of the table's first page where it lies, as a disk does that forgets a write. */
+const damagePage = async (lab: Lab, primary: number): Promise<unknown> => {
+    await lab.sqlOn(primary, "drop table if exists seldom_read");
+    const rows = "select repeat('x', 1000) as text from generate_series(1, 100)";
+    await lab.sqlOn(primary, `create table seldom_read with (autovacuum_enabled = off) as ${rows}`);
+    // So that nobody writes the page anew out of PostgreSQL's memory, where it is whole.
+    await lab.sqlOn(primary, "vacuum freeze seldom_read");
+    await lab.sqlOn(primary, "checkpoint");
+    const file = await lab.sqlOn(primary, "select pg_relation_filepath('seldom_read')");
+    return lab.container.run(
+        `printf damaged | dd of=${dataOf(primary)}/${file.trim()} bs=1 seek=8000 conv=notrunc,fsync status=none`,
+    );
+};
+
+export const pageDamaged: Scenario = {
+    name: "page-damaged",
+    imitates: "a page of the primary that nobody reads is damaged, and a standby loses its volume",
+    run: async (lab) => {
+        const { primary, other: standby } = await lab.roles();
+        const damage = () => damagePage(lab, primary);
+        const outcome = await play(lab, { standby, damage, lost: true, patience: 60 });
+        // What follows is another round's.
+        await lab.sql("drop table if exists seldom_read");
+        return outcome;
+    },
+};
+
 export const controlFileLost: Scenario = {
     name: "control-file-lost",
     imitates: "the file that says what the data directory is has become empty",
@@ -120,28 +179,62 @@ export const controlFileLost: Scenario = {
     },
 };
 
+/** The primary goes on for some segments, and keeps nothing of it for these standbys. */
+async function dropWal(lab: Lab, primary: number, ...standbys: number[]): Promise<void> {
+    const needed = await lab.sqlOn(primary, "select pg_walfile_name(pg_current_wal_lsn())");
+    for (let segment = 1; segment <= 5; segment += 1) {
+        await lab.sqlOn(primary, "select pg_logical_emit_message(false, 'lab', 'a record'), pg_switch_wal()");
+    }
+    await lab.sqlOn(primary, "checkpoint");
+    // While its session lasts the slot cannot be dropped. Patroni makes another, which keeps WAL from then on.
+    for (const standby of standbys) {
+        await waitUntilItWorks("the end of its session", 60, () =>
+            lab.sqlOn(primary, `select pg_drop_replication_slot('member_${standby}')`),
+        );
+    }
+    await lab.sqlOn(primary, "checkpoint");
+    const kept = await lab.sqlOn(primary, `select name from pg_ls_waldir() where name = '${needed.trim()}'`);
+    if (kept.trim() !== "") throw new Error(`the primary still has ${kept}`);
+}
+
+const keepsLittleWal = { wal_keep_size: "16MB" };
+
 export const walGone: Scenario = {
     name: "wal-gone",
     imitates: "a standby was away for longer than its slot lives, and nobody has the WAL any more that it needs",
-    parameters: { wal_keep_size: "16MB" },
+    parameters: keepsLittleWal,
     run: async (lab) => {
         const { primary, other: standby } = await lab.roles();
-        const damage = async () => {
-            const needed = await lab.sqlOn(primary, "select pg_walfile_name(pg_current_wal_lsn())");
-            for (let segment = 1; segment <= 5; segment += 1) {
-                await lab.write(5);
-                await lab.sqlOn(primary, "select pg_switch_wal()");
-            }
-            await lab.sqlOn(primary, "checkpoint");
-            // While its session lasts the slot cannot be dropped. Patroni makes another, which keeps WAL from then on.
-            await waitUntilItWorks("the end of its session", 60, () =>
-                lab.sqlOn(primary, `select pg_drop_replication_slot('member_${standby}')`),
-            );
-            await lab.sqlOn(primary, "checkpoint");
-            const kept = await lab.sqlOn(primary, `select name from pg_ls_waldir() where name = '${needed.trim()}'`);
-            if (kept.trim() !== "") throw new Error(`the primary still has ${kept}`);
-        };
-        return play(lab, { standby, damage });
+        return play(lab, { standby, damage: () => dropWal(lab, primary, standby) });
+    },
+};
+
+export const primaryLostThen: Scenario = {
+    name: "primary-lost-then",
+    imitates: "the same of the only one that could confirm, and the primary is lost for good while it is copied",
+    parameters: keepsLittleWal,
+    run: async (lab) => {
+        const { primary, synchronous: standby, other: away } = await lab.roles();
+        const partsOf = (member: number): string[] => [`patroni-${member}`, `postgresql-${member}`];
+        await lab.write(rowsMeanwhile);
+        await lab.signal("KILL", ...partsOf(away));
+        await lab.signal("STOP", ...partsOf(standby));
+        await dropWal(lab, primary, standby, away);
+        await lab.signal("KILL", ...partsOf(standby));
+        await lab.startPatroni(standby);
+        const began = Date.now();
+        const log = await lab.patroniLogFromNow(standby);
+        const copying = "until pkill --signal STOP --exact pg_basebackup; do sleep 0.01; done";
+        await lab.container.run(`timeout ${patienceSeconds} sh -c '${copying}' || true`);
+        await lab.signal("KILL", ...partsOf(primary));
+        await lab.container.run("pkill --signal KILL --exact pg_basebackup || true");
+        const leader = await successorOf(lab, primary, 120_000);
+        const seconds = ((Date.now() - began) / 1000).toFixed(1);
+        const took = await lab.container.run(`${log} | grep -c "took back the data directory" || true`);
+        await lab.startPatroni(away);
+        await lab.remake(primary);
+        const note = `${leader ?? "nobody"} led after ${seconds} s, data taken back ${took} times`;
+        return { note, stuck: leader === undefined, madeAnew: false };
     },
 };
 

@@ -3,7 +3,7 @@ import { assess } from "../../../commands/status/assessment";
 import type { Observation } from "../../../commands/status/collect";
 import { describeMember } from "../../../commands/status/etcd";
 import { describeInstance, describeSettings } from "../../../commands/status/patroni";
-import { certificateLines } from "../../../commands/status/render";
+import { certificateLines, damageLines } from "../../../commands/status/render";
 
 const numbers = [1, 2, 3];
 
@@ -186,4 +186,21 @@ describe("the certificates in the status", () => {
     });
 
     it("are not mentioned when no server shows one", () => assert.deepEqual(lines(), []));
+});
+
+describe("damaged pages in the status", () => {
+    const lines = (...damagedPages: (number | undefined)[]) =>
+        damageLines(damagedPages.map((damaged, n) => ({ entry: `a${n}:5432`, accepted: true, damagedPages: damaged })));
+
+    it("are told with what to do", () => {
+        assert.match(
+            lines(undefined, 0, 3).join(),
+            /found 3 times on the primary; see docs\/runbooks\/damaged-page.md/,
+        );
+    });
+
+    it("are not mentioned where there are none, or nobody tells", () => {
+        assert.deepEqual(lines(0, 0, undefined), []);
+        assert.deepEqual(lines(), []);
+    });
 });

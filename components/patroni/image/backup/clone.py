@@ -1,6 +1,7 @@
 """
 Makes a replica's data directory from the repository, where that is quicker than a copy of the primary: what is
-already there is kept, or the database is large. Otherwise it ends with 1 and Patroni takes a base backup.
+already there is kept, or the database is large, or the primary has a damaged page. Otherwise it ends with 1 and Patroni
+takes a base backup.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import shutil
 import ssl
 import sys
+import time
 import urllib.request
 
 from . import pgbackrest, wal_archive
@@ -20,6 +22,9 @@ LARGE = int(os.environ.get("CLONE_FROM_REPOSITORY_BYTES", str(4 * 2**30)))
 # Patroni of this instance.
 CLUSTER = "https://localhost:8008/cluster"
 AUTHORITY = "/tls/patroni-ca.crt"
+# Written when a base backup ended with a wrong checksum (92-damaged-page.patch), and good for a day. A backup's pages are whole.
+DAMAGED_SOURCE = f"{DATA}.damaged-source"
+A_DAY_SECONDS = 24 * 3600
 
 
 def ask_members() -> dict[str, dict]:
@@ -53,6 +58,10 @@ def line_to_follow(members: dict[str, dict]) -> int | None:
         return None
 
 
+def source_is_damaged() -> bool:
+    return os.path.exists(DAMAGED_SOURCE) and time.time() - os.path.getmtime(DAMAGED_SOURCE) < A_DAY_SECONDS
+
+
 def usable(described: dict, timeline: int) -> list[dict]:
     """
     Those that lead to the leader's timeline, without damaged pages. One that ends behind the place where a restore left its
@@ -76,7 +85,7 @@ def main() -> int:
             return decline(f"the repository holds no whole backup that leads to timeline {timeline}")
         newest = backups[-1]
         kept = os.path.exists(f"{DATA}/PG_VERSION")
-        if not kept and newest["info"]["size"] < LARGE:
+        if not kept and newest["info"]["size"] < LARGE and not source_is_damaged():
             return decline("the database is small")
         print(f"clone: restoring {newest['label']}{' over what is here' if kept else ''}", flush=True)
         options = [f"--set={newest['label']}", "--type=standby", *(["--delta"] if kept else [])]

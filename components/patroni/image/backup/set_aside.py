@@ -11,6 +11,7 @@ from . import restore_request
 from .bootstrap import DATA, UNFINISHED, mark_finished
 
 SEEN = os.path.join(os.path.dirname(DATA), "restore-generation")
+COPYING = f"{DATA}.copying"
 SUFFIX = ".before-restore-"
 
 
@@ -32,16 +33,20 @@ def main() -> int:
 
 def put_unfinished_aside() -> None:
     """
-    A copy that was broken off has no pg_control, which is written last. A bootstrap that was broken off later has left its
+    A copy that was broken off has no pg_control, which is written last, or its mark (92-damaged-page.patch): what had arrived
+    may not have been on the disk when the power went. A bootstrap that was broken off later has left its
     mark: Patroni would go on with the recovery as a standby, past the target that was asked for.
     """
     is_there = os.path.isdir(DATA) and len(os.listdir(DATA)) > 0
-    if is_there and (os.path.exists(UNFINISHED) or not os.path.exists(f"{DATA}/global/pg_control")):
+    is_marked = os.path.exists(UNFINISHED) or os.path.exists(COPYING)
+    if is_there and (is_marked or not os.path.exists(f"{DATA}/global/pg_control")):
         print(f"set-aside: {DATA} is unfinished; it is now {DATA}.incomplete", flush=True)
         shutil.rmtree(f"{DATA}.incomplete", ignore_errors=True)
         os.rename(DATA, f"{DATA}.incomplete")
     # What is made here from now on is another directory: a copy of the primary's, perhaps.
     mark_finished()
+    if os.path.exists(COPYING):
+        os.remove(COPYING)
 
 
 def seen() -> int:

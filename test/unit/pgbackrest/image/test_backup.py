@@ -319,7 +319,7 @@ class Decision(unittest.TestCase):
 class Clone(unittest.TestCase):
     REPLICA = [{"name": "orders-0", "role": "leader", "timeline": 3}, {"name": "orders-1", "role": "replica"}]
 
-    def clone(self, members, size=clone.LARGE, kept=False, line="AB", damaged=False):
+    def clone(self, members, size=clone.LARGE, exists=(), line="AB", damaged=False, age=0):
         answer = mock.MagicMock()
         answer.__enter__.return_value = answer
         answer.read.return_value = json.dumps({"members": members}).encode()
@@ -328,7 +328,8 @@ class Clone(unittest.TestCase):
             mock.patch.dict(os.environ, INSTANCE_NAME="orders-1"),
             mock.patch.object(clone.ssl, "create_default_context"),
             mock.patch.object(clone.urllib.request, "urlopen", **({"return_value": answer} if members else {"side_effect": OSError})),
-            mock.patch.object(clone.os.path, "exists", lambda path: kept and path.endswith("PG_VERSION")),
+            mock.patch.object(clone.os.path, "exists", lambda path: path in exists),
+            mock.patch.object(clone.os.path, "getmtime", lambda _: clone.time.time() - age),
             mock.patch.object(pgbackrest, "info", lambda: {"backup": made}),
             mock.patch.object(wal_archive, "on_line", lambda _, timeline: [each for each in made if each["label"] in line]),
             mock.patch.object(pgbackrest, "stream") as stream,
@@ -337,10 +338,13 @@ class Clone(unittest.TestCase):
             self.options = stream.call_args.args if stream.called else ()
             return code, stream.called
 
-    def test_restores_a_large_database_or_over_what_is_there(self):
+    def test_restores_a_large_database_or_over_what_is_there_or_where_the_primary_is_damaged(self):
         self.assertEqual(self.clone(self.REPLICA), (0, True))
         self.assertEqual(self.clone(self.REPLICA, size=clone.LARGE - 1), (1, False))
-        self.assertEqual(self.clone(self.REPLICA, size=clone.LARGE - 1, kept=True), (0, True))
+        for path in (f"{clone.DATA}/PG_VERSION", clone.DAMAGED_SOURCE):
+            self.assertEqual(self.clone(self.REPLICA, size=clone.LARGE - 1, exists=[path]), (0, True))
+        old = {"exists": [clone.DAMAGED_SOURCE], "age": clone.A_DAY_SECONDS + 1}
+        self.assertEqual(self.clone(self.REPLICA, size=clone.LARGE - 1, **old), (1, False))
 
     def test_restores_the_last_whole_backup_that_leads_to_the_leaders_timeline(self):
         for more, label in (({}, "B"), ({"line": "A"}, "A"), ({"damaged": True}, "A")):
@@ -486,7 +490,8 @@ class SetAside(unittest.TestCase):
         self.data = os.path.join(self.folder.name, "pgdata")
         mark = os.path.join(self.folder.name, "bootstrap-unfinished")
         seen = os.path.join(self.folder.name, "restore-generation")
-        places = [(set_aside, "DATA", self.data), (set_aside, "SEEN", seen), (set_aside, "UNFINISHED", mark)]
+        copying = (set_aside, "COPYING", f"{self.data}.copying")
+        places = [(set_aside, "DATA", self.data), (set_aside, "SEEN", seen), (set_aside, "UNFINISHED", mark), copying]
         for module, name, value in [*places, (bootstrap, "UNFINISHED", mark)]:
             patch = mock.patch.object(module, name, value)
             patch.start()
@@ -533,9 +538,19 @@ class SetAside(unittest.TestCase):
         self.make_data()
         self.assertEqual(self.start(0), ["pgdata", "pgdata.incomplete"])
 
+    def test_never_starts_a_copy_that_may_not_be_on_the_disk(self):
+        self.make_data()
+        self.mark_copying()
+        self.assertEqual(self.start(0), ["pgdata.incomplete"])
+
     def test_forgets_a_mark_without_data(self):
         bootstrap.mark_unfinished()
+        self.mark_copying()
         self.assertEqual(self.start(0), [])
+
+    def mark_copying(self) -> None:
+        with open(set_aside.COPYING, "w", encoding="utf8"):
+            pass
 
     def clean(self, *proven: int) -> list[str]:
         with (
