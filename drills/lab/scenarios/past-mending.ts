@@ -232,7 +232,8 @@ export const primaryLostThen: Scenario = {
         const seconds = ((Date.now() - began) / 1000).toFixed(1);
         const took = await lab.container.run(`${log} | grep -c "took back the data directory" || true`);
         await lab.startPatroni(away);
-        await lab.remake(primary);
+        await lab.container.run(`rm -r ${dataOf(primary)}`);
+        await lab.startPatroni(primary);
         const note = `${leader ?? "nobody"} led after ${seconds} s, data taken back ${took} times`;
         return { note, stuck: leader === undefined, madeAnew: false };
     },
