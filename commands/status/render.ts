@@ -46,7 +46,7 @@ export function printStatus(stack: string, seen: Observation, { serving, redunda
 export function damageLines(writes: Observation["writes"]): string[] {
     const found = Math.max(0, ...writes.map(({ damagedPages }) => damagedPages ?? 0));
     if (found === 0) return [];
-    return [`damaged pages  found ${found} times on the primary; see docs/runbooks/damaged-page.md`];
+    return [`damaged pages  ${found} found on the primary; see docs/runbooks/damaged-page.md`];
 }
 
 /** PostgreSQL's own, as served; the stack's other certificates are made and renewed together with them. */
