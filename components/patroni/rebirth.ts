@@ -140,7 +140,8 @@ type DataState = "none" | "some" | "in the making" | "not known";
 /** Looks into the pod's volume; what cannot be looked at is never taken for empty. */
 async function dataState(ssh: SshConnection, location: ClusterLocation, instance: string): Promise<DataState> {
     const script =
-        `if [ -e ${paths.data}/PG_VERSION ]; then echo some\n` +
+        // What was put aside for a copy (94-past-mending.patch) is taken back where nobody leads.
+        `if [ -e ${paths.data}/PG_VERSION ] || [ -e ${paths.data}.aside ]; then echo some\n` +
         // The brackets keep the pattern from matching the command that looks for it.
         `elif grep -qsaE 'backup.[b]ootstrap|[i]nitdb|[p]gbackrest|[p]g_basebackup' /proc/[0-9]*/cmdline; then echo in the making\n` +
         `elif [ -d ${dataFolder} ]; then echo none; fi\n`;

@@ -56,7 +56,9 @@ export const busyDisk: Fault = {
     holdSeconds: 30,
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const loop = "while :; do dd if=/dev/zero of=/var/lib/rancher/drill-busy bs=1M count=64 conv=fsync; done";
+        // Not truncated: whoever asks in that moment would find nothing written.
+        const loop =
+            "while :; do dd if=/dev/zero of=/var/lib/rancher/drill-busy bs=1M count=64 conv=fsync,notrunc; done";
         const run = "systemd-run --quiet --collect --unit=drill-busy-disk --property=RuntimeMaxSec=60";
         return {
             target: `${name} on ${machine.name}`,

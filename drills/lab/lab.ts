@@ -42,8 +42,8 @@ export class Lab {
             }
             await lab.whole();
             await lab.sql("create table ledger (id uuid primary key)");
-            // As post-bootstrap does: clients whose writes wait take all others.
-            await lab.sql("grant pg_use_reserved_connections to rewind");
+            // As post-bootstrap does: clients whose writes wait take all other connections.
+            await lab.sql("grant pg_use_reserved_connections, pg_read_all_stats to rewind");
             return lab;
         } catch (error) {
             const logs = await lab.logs().catch(() => "");

@@ -12,18 +12,25 @@ from .bootstrap import DATA, UNFINISHED, mark_finished
 
 SEEN = os.path.join(os.path.dirname(DATA), "restore-generation")
 COPYING = f"{DATA}.copying"
+# What Patroni has put aside to copy the primary, and may take back; under the second name, since the copy is whole, it may not
+# (94-past-mending.patch).
+ASIDE = f"{DATA}.aside"
+SUPERSEDED = f"{DATA}.superseded"
 SUFFIX = ".before-restore-"
 
 
 def main() -> int:
     put_unfinished_aside()
+    supersede()
     request = restore_request.read()
     if request is None or request["generation"] <= seen():
         return 0
     generation = request["generation"]
-    if os.path.isdir(DATA):
+    # Of a copy that was broken off what it was to replace.
+    before = DATA if is_there() else ASIDE
+    if os.path.isdir(before):
         # What earlier restores set aside stays too: the older it is, the more it holds that is nowhere else.
-        os.rename(DATA, f"{DATA}{SUFFIX}{generation}")
+        os.rename(before, f"{DATA}{SUFFIX}{generation}")
         print(f"set-aside: the data directory is now {DATA}{SUFFIX}{generation}", flush=True)
     with open(f"{SEEN}.new", "w", encoding="utf8") as file:
         file.write(str(generation))
@@ -37,9 +44,8 @@ def put_unfinished_aside() -> None:
     may not have been on the disk when the power went. A bootstrap that was broken off later has left its
     mark: Patroni would go on with the recovery as a standby, past the target that was asked for.
     """
-    is_there = os.path.isdir(DATA) and len(os.listdir(DATA)) > 0
     is_marked = os.path.exists(UNFINISHED) or os.path.exists(COPYING)
-    if is_there and (is_marked or not os.path.exists(f"{DATA}/global/pg_control")):
+    if is_there() and (is_marked or not os.path.exists(f"{DATA}/global/pg_control")):
         print(f"set-aside: {DATA} is unfinished; it is now {DATA}.incomplete", flush=True)
         shutil.rmtree(f"{DATA}.incomplete", ignore_errors=True)
         os.rename(DATA, f"{DATA}.incomplete")
@@ -47,6 +53,28 @@ def put_unfinished_aside() -> None:
     mark_finished()
     if os.path.exists(COPYING):
         os.remove(COPYING)
+        flush(os.path.dirname(DATA))
+
+
+def supersede() -> None:
+    """Patroni was ended between the copy and this."""
+    if is_there() and os.path.isdir(ASIDE):
+        shutil.rmtree(SUPERSEDED, ignore_errors=True)
+        os.rename(ASIDE, SUPERSEDED)
+        flush(os.path.dirname(DATA))
+
+
+def is_there() -> bool:
+    return os.path.isdir(DATA) and len(os.listdir(DATA)) > 0
+
+
+def flush(folder: str) -> None:
+    """So that a loss of power does not undo what was renamed or removed in it."""
+    handle = os.open(folder, os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def seen() -> int:

@@ -490,8 +490,8 @@ class SetAside(unittest.TestCase):
         self.data = os.path.join(self.folder.name, "pgdata")
         mark = os.path.join(self.folder.name, "bootstrap-unfinished")
         seen = os.path.join(self.folder.name, "restore-generation")
-        copying = (set_aside, "COPYING", f"{self.data}.copying")
-        places = [(set_aside, "DATA", self.data), (set_aside, "SEEN", seen), (set_aside, "UNFINISHED", mark), copying]
+        beside = [(set_aside, name, f"{self.data}.{name.lower()}") for name in ("COPYING", "ASIDE", "SUPERSEDED")]
+        places = [(set_aside, "DATA", self.data), (set_aside, "SEEN", seen), (set_aside, "UNFINISHED", mark), *beside]
         for module, name, value in [*places, (bootstrap, "UNFINISHED", mark)]:
             patch = mock.patch.object(module, name, value)
             patch.start()
@@ -542,6 +542,23 @@ class SetAside(unittest.TestCase):
         self.make_data()
         self.mark_copying()
         self.assertEqual(self.start(0), ["pgdata.incomplete"])
+
+    def put_aside(self) -> None:
+        self.make_data()
+        os.rename(self.data, set_aside.ASIDE)
+
+    def test_lets_nothing_lead_any_more_that_was_put_aside_when_the_copy_is_whole(self):
+        self.put_aside()
+        self.make_data()
+        self.assertEqual(self.start(0), ["pgdata", "pgdata.superseded"])
+
+    def test_keeps_what_was_put_aside_for_a_copy_that_was_broken_off(self):
+        self.put_aside()
+        self.assertEqual(self.start(0), ["pgdata.aside"])
+        self.make_data()
+        self.mark_copying()
+        self.assertEqual(self.start(0), ["pgdata.aside", "pgdata.incomplete"])
+        self.assertEqual(self.start(1), ["pgdata.before-restore-1", "pgdata.incomplete", "restore-generation"])
 
     def test_forgets_a_mark_without_data(self):
         bootstrap.mark_unfinished()
