@@ -21,6 +21,8 @@ export interface Roll {
     whole: () => Promise<unknown>;
     /** The order in which pods are restarted; asked when the set is whole. */
     order?: (names: string[]) => Promise<string[]>;
+    /** Which of those that are not ready are broken. @default all */
+    broken?: (names: string[]) => Promise<string[]>;
     /** Before this pod is restarted. */
     prepare?: (name: string) => Promise<void>;
 }
@@ -40,12 +42,14 @@ interface StatefulSet {
  */
 export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: Roll): Promise<void> {
     const outdated = await findOutdated(ssh, set);
-    for (const pod of outdated.filter((candidate) => !saysReady(candidate))) {
-        await step(set.cluster, `restarting ${pod.metadata.name}, which is not ready, with the new template`, () =>
-            restartBroken(ssh, set, pod.metadata.name, roll.patience ?? 0),
+    const notReady = outdated.filter((pod) => !saysReady(pod)).map(({ metadata }) => metadata.name);
+    const broken = (await roll.broken?.(notReady)) ?? notReady;
+    for (const name of broken) {
+        await step(set.cluster, `restarting ${name}, which is not ready, with the new template`, () =>
+            restartBroken(ssh, set, name, roll.patience ?? 0),
         );
     }
-    const names = outdated.filter(saysReady).map(({ metadata }) => metadata.name);
+    const names = outdated.map(({ metadata }) => metadata.name).filter((name) => !broken.includes(name));
     if (names.length === 0) {
         return;
     }

@@ -11,6 +11,7 @@ import { chosen, positive } from "../commands/options";
 import { printTable } from "../commands/table";
 import { say } from "../offline/progress";
 import { runLab, type LabRound } from "./lab/round";
+import { clockSet } from "./lab/scenarios/clock-set";
 import { divergedConfirms } from "./lab/scenarios/diverged-confirms";
 import { etcdDown, keysWiped, leaseRevoked } from "./lab/scenarios/etcd-forgets";
 import { lockLostBeforePromotion } from "./lab/scenarios/lock-lost-before-promotion";
@@ -46,6 +47,7 @@ const scenarios: Scenario[] = [
     leaseRevoked,
     keysWiped,
     etcdDown,
+    clockSet,
     twoFrozen,
     unseenPromotion,
     nobodyConfirms,

@@ -50,6 +50,12 @@ export function renderKubeletConfig(): string {
         // Goes with the 16 s grace period above: four reports in it.
         nodeStatusUpdateFrequency: "4s",
         nodeLeaseDurationSeconds: 16,
+        // A query that takes all memory costs its backend and a restart of PostgreSQL, as on a machine of its own, not the
+        // container with Patroni in it (cgroup v2; with v1 it is so anyway).
+        singleProcessOOMKill: true,
+        // A container that ends for the second time in ten minutes would wait 10 s, and up to 5 min, while commits may
+        // wait for it.
+        crashLoopBackOff: { maxContainerRestartPeriod: "3s" },
         // Images arrive by import, not from a registry: collected ones would not come back.
         imageGCHighThresholdPercent: 100,
         imageGCLowThresholdPercent: 99,

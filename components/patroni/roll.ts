@@ -15,6 +15,12 @@ export async function rollInstances(
         { cluster, namespace, name: cluster, component: "postgresql" },
         {
             whole,
+            // A sidecar alone may keep a pod from being ready.
+            async broken(names) {
+                const members = await listMembers(ssh, location).catch(() => []);
+                const works = members.filter(({ state }) => ["running", "streaming"].includes(state));
+                return names.filter((name) => !works.some((member) => member.name === name));
+            },
             async order(names) {
                 leader = (await listMembers(ssh, location)).find(({ role }) => role === "leader")?.name;
                 return [...names.filter((name) => name !== leader), ...names.filter((name) => name === leader)];

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { backupRunnerName, labels, ports } from "../naming";
+import { quantityBytes } from "../quantity";
 import {
     inCluster,
     metadataOf,
@@ -82,8 +83,9 @@ function createDeployment(
             metadata: metadata(args),
             spec: {
                 replicas: 1,
-                // Never two: the second would expire what the first is making.
-                strategy: { type: "Recreate" },
+                // No second one beside the first, which would expire what that is making. `Recreate` would wait for a pod
+                // on a machine that is off, with no runner at all.
+                strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
                 selector: { matchLabels: podLabels },
                 template: {
                     metadata: { labels: podLabels },
@@ -131,6 +133,7 @@ const container = (args: BackupRunnerArgs): kubernetes.types.input.core.v1.Conta
     env: [
         { name: "BACKUP_STANZA", value: args.pgBackRest.stanza },
         { name: "BACKUP_SCHEDULE", value: JSON.stringify(args.backup.schedule) },
+        { name: "SCRATCH_BYTES", value: String(quantityBytes(args.backup.scratch)) },
         { name: "REPOSITORY", value: describeRepository(args.repository) },
         { name: "PATRONI_ADDRESSES", value: args.instances.map(({ address }) => address).join(" ") },
         { name: "PATRONI_AUTHORITY", value: args.patroniAuthority },

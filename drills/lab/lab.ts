@@ -76,6 +76,12 @@ export class Lab {
         await this.container.run(`lab-member patroni ${number} < /dev/null`);
     }
 
+    /** The wall clock of this Patroni, not of its PostgreSQL, is off by so many seconds from now on. */
+    async setClock(number: number, seconds: number): Promise<void> {
+        const file = `/lab/data/patroni-${number}/clock`;
+        await this.container.run(`echo ${seconds} > ${file}.new && mv ${file}.new ${file}`);
+    }
+
     view(members = numbers): Promise<EtcdView> {
         return readEtcd(this.container, members);
     }

@@ -14,7 +14,10 @@ describe("the backup runner of the dev stack", () => {
 
     it("is one, and never two while it is made anew", () => {
         assert.equal(deployment().spec.replicas, 1);
-        assert.equal(deployment().spec.strategy.type, "Recreate");
+        assert.deepEqual(deployment().spec.strategy, {
+            type: "RollingUpdate",
+            rollingUpdate: { maxSurge: 0, maxUnavailable: 1 },
+        });
     });
 
     it("knows the instances by the names that their certificate has, without DNS", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runLab, type LabRound } from "../../drills/lab/round";
+import { clockSet } from "../../drills/lab/scenarios/clock-set";
 import { divergedConfirms } from "../../drills/lab/scenarios/diverged-confirms";
 import { lockLostBeforePromotion } from "../../drills/lab/scenarios/lock-lost-before-promotion";
 import { lockVanished } from "../../drills/lab/scenarios/lock-vanished";
@@ -166,6 +167,12 @@ describe("the loopback lab", function () {
             comesBack(settingRefused, { madeAnew: false }),
         ]);
         for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    });
+
+    it("keeps a primary whose clock is set, which lost its lock by it without the patch", async () => {
+        await shows(clockSet, patchesBefore("60"), ({ gaveWay }) => gaveWay === true);
+        const { gaveWay, lost } = await play(clockSet, "all");
+        assert.deepEqual({ gaveWay, lost }, { gaveWay: false, lost: 0 });
     });
 
     it("offers no reads of a replica that cannot know how old they are, as it did without the patch", async () => {

@@ -60,6 +60,18 @@ describe("the roll of a set to a new template", () => {
         assert.deepEqual(events, ["delete orders-etcd-1", "whole", "delete orders-etcd-0", "whole"]);
     });
 
+    it("takes what is not ready for broken only where it is", async () => {
+        const unready = { ...old, ready: false };
+        const { ssh, events } = cluster({ "orders-etcd-0": unready, "orders-etcd-1": unready });
+        await rollOutdated(ssh, set, {
+            whole: () => Promise.resolve(events.push("whole")),
+            broken: () => Promise.resolve(["orders-etcd-1"]),
+            prepare: (name) => Promise.resolve(void events.push(`prepare ${name}`)),
+        });
+        const orderly = ["whole", "prepare orders-etcd-0", "delete orders-etcd-0", "whole"];
+        assert.deepEqual(events, ["delete orders-etcd-1", ...orderly]);
+    });
+
     it("gives what was broken some time to get well before the next, where it is told to", async () => {
         const broken = { ...old, ready: false };
         const { ssh, events } = cluster({ "orders-etcd-0": broken, "orders-etcd-1": broken });

@@ -17,6 +17,8 @@ export interface Outcome {
     begunTwice?: boolean;
     /** Its data directory is another one than before. */
     madeAnew?: boolean;
+    /** Another one leads although nothing was wrong with the primary. */
+    gaveWay?: boolean;
     /** A replica offers itself for reads although it cannot know how old they are. */
     readsOfAnyAge?: boolean;
 }

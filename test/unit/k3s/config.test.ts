@@ -96,6 +96,11 @@ describe("the kubelet's configuration", () => {
         assert.equal(parseInt(String(kubelet["nodeStatusUpdateFrequency"])) * 4, grace);
     });
 
+    it("starts a container soon, however often it ended, and ends no container for one process that took all memory", () => {
+        assert.deepEqual(kubelet["crashLoopBackOff"], { maxContainerRestartPeriod: "3s" });
+        assert.equal(kubelet["singleProcessOOMKill"], true);
+    });
+
     it("keeps imported images: none can be pulled again", () => {
         assert.equal(kubelet["imageGCHighThresholdPercent"], 100);
     });

@@ -18,6 +18,12 @@ from . import pgbackrest, wal_archive
 ROOT = os.environ.get("SCRATCH", "/scratch")
 DATA = f"{ROOT}/pgdata"
 RECOVERY_SECONDS = 6 * 3600
+# Past its limit the kubelet ends the pod, with nothing said.
+LIMIT = int(os.environ.get("SCRATCH_BYTES", str(2**63)))
+# The WAL of the way to the end lies beside the data.
+SPACE_FACTOR = 1.1
+# Of the file system, which may be the one of the database and of etcd.
+LEFT_ALONE = 0.05
 
 # Its own settings: those of the backup name files of the instance it came from.
 SETTINGS = f"""
@@ -46,7 +52,11 @@ def run(newest: str | None = None) -> dict:
     """
     begin = time.time()
     clear()
-    label = pgbackrest.info()["backup"][-1]["label"]
+    newest_backup = pgbackrest.info()["backup"][-1]
+    label = newest_backup["label"]
+    refuse_without_room(newest_backup["info"]["size"])
+    # Should the pod not outlive it: its successor would begin at once, and end the same way.
+    pgbackrest.run("annotate", f"--set={label}", f"--annotation=restore-test-begun={iso(datetime.now(timezone.utc))}")
     try:
         # `--set` and all WAL that is there: the newest state that could be recovered now.
         options = [f"--set={label}", "--archive-mode=off", f"--tablespace-map-all={ROOT}/tablespaces"]
@@ -74,6 +84,17 @@ def run(newest: str | None = None) -> dict:
         "recoverableUntil": iso(canary),
         "seconds": round(time.time() - begin, 1),
     }
+
+
+def refuse_without_room(size: int) -> None:
+    needed = int(size * SPACE_FACTOR)
+    volume = shutil.disk_usage(ROOT)
+    room = min(LIMIT, volume.free - int(LEFT_ALONE * volume.total))
+    if needed > room:
+        raise TestFailed(
+            f"a restore needs {needed // 2**20} MiB, {max(0, room) // 2**20} MiB may be used: of `backup.scratch` "
+            f"({LIMIT // 2**20} MiB), and of the disk below it without its last {LEFT_ALONE:.0%}"
+        )
 
 
 def iso(moment: datetime) -> str:

@@ -141,6 +141,7 @@ class Runner:
         return wal_archive.gaps(set(archive.segments), starts, timeline, ancestors, self.newest)
 
     def read_annotations(self, backups: list[dict]) -> None:
+        self.read_begun(backups)
         tested = [each for each in backups if "restore-tested" in each.get("annotation", {})]
         if not tested or (self.state.values["restoreTest"] or {}).get("failedAt"):
             return
@@ -153,6 +154,15 @@ class Runner:
             "backup": newest["label"],
         }
         self.state.set(restoreTest={**(self.state.values["restoreTest"] or {}), **shown})
+
+    def read_begun(self, backups: list[dict]) -> None:
+        """A test that ended with its runner is not begun again before its time."""
+        begun = max((each.get("annotation", {}).get("restore-test-begun", "") for each in backups), default="")
+        passed = max((each.get("annotation", {}).get("restore-tested", "") for each in backups), default="")
+        if begun > passed and self.is_idle() and seconds(begun) > self.last_test:
+            self.last_test = seconds(begun)
+            message = "it did not end: the runner was ended meanwhile, for its memory or its disk perhaps"
+            self.state.set(restoreTest={"failedAt": begun, "message": message})
 
     def show_progress(self) -> None:
         running = self.state.values["running"]

@@ -625,6 +625,45 @@ class Reach(unittest.TestCase):
             self.check("0/8FFFFFF", wal_archive.name(1, 9))
 
 
+class RoomForATest(unittest.TestCase):
+    """The disk may be the one of the database, and the kubelet ends a pod that takes more than its limit."""
+
+    def refuse(self, size: int, free: int, limit: int) -> None:
+        usage = mock.Mock(free=free, total=1000 * 2**20)
+        with mock.patch.object(restore_test.shutil, "disk_usage", lambda _: usage), mock.patch.object(restore_test, "LIMIT", limit):
+            restore_test.refuse_without_room(size)
+
+    def test_is_there_or_nothing_is_begun(self):
+        self.refuse(100 * 2**20, free=161 * 2**20, limit=111 * 2**20)
+        with self.assertRaisesRegex(restore_test.TestFailed, "needs 110 MiB, 109 MiB may be used"):
+            self.refuse(100 * 2**20, free=159 * 2**20, limit=2**63)
+        with self.assertRaisesRegex(restore_test.TestFailed, "needs 110 MiB, 100 MiB may be used"):
+            self.refuse(100 * 2**20, free=900 * 2**20, limit=100 * 2**20)
+
+
+class BegunTests(unittest.TestCase):
+    """A test that took its pod with it."""
+
+    def look(self, *annotations: dict, busy: bool = False) -> tuple[float, dict | None]:
+        tester = runner.Runner.__new__(runner.Runner)
+        tester.state, tester.last_test, tester.job = state.State("orders", ""), 0.0, None
+        with mock.patch.object(runner.Runner, "is_idle", lambda _: not busy):
+            tester.read_annotations([{"label": "A", "annotation": each} for each in annotations])
+        return tester.last_test, tester.state.values["restoreTest"]
+
+    BEGUN = {"restore-test-begun": "2026-11-29T03:00:00Z"}
+
+    def test_is_failed_and_waits_for_its_next_time(self):
+        last, shown = self.look(self.BEGUN, {"restore-tested": "2026-11-28T03:10:00Z"})
+        self.assertEqual(last, runner.seconds("2026-11-29T03:00:00Z"))
+        self.assertEqual(shown["failedAt"], "2026-11-29T03:00:00Z")
+
+    def test_is_none_that_has_passed_or_goes_on(self):
+        last, shown = self.look({**self.BEGUN, "restore-tested": "2026-11-29T03:10:00Z"})
+        self.assertEqual((last, shown.get("failedAt")), (runner.seconds("2026-11-29T03:10:00Z"), None))
+        self.assertEqual(self.look(self.BEGUN, busy=True), (0.0, None))
+
+
 class Recoverable(unittest.TestCase):
     """What `make status` calls recoverable."""
 

@@ -1,0 +1,26 @@
+import { successorOf, waitForPromotion } from "../lab";
+import type { Scenario } from "./scenario";
+
+/** As the drill's `clock-jump`, which needs machines with clocks of their own. */
+const jumpSeconds = 300;
+
+export const clockSet: Scenario = {
+    name: "clock-set",
+    imitates: "the clock of the primary's machine is set back by five minutes, and a while later forward again",
+    run: async (lab) => {
+        const { primary } = await lab.roles();
+        await lab.write(10);
+        await lab.setClock(primary, -jumpSeconds);
+        const afterBack = await successorOf(lab, primary);
+        await lab.setClock(primary, 0);
+        const afterForward = afterBack ?? (await successorOf(lab, primary));
+        if (afterForward !== undefined) await waitForPromotion(lab, Number(afterForward.split("-").at(-1)));
+        await lab.write(10);
+        const when = afterBack === undefined ? "forward" : "back";
+        const note =
+            afterForward === undefined
+                ? `member-${primary} led all the time`
+                : `${afterForward} leads since the clock of member-${primary} was set ${when}`;
+        return { note, stuck: false, gaveWay: afterForward !== undefined };
+    },
+};
