@@ -18,7 +18,9 @@ export async function rollInstances(
             // A sidecar alone may keep a pod from being ready.
             async broken(names) {
                 const members = await listMembers(ssh, location).catch(() => []);
-                const works = members.filter(({ state }) => ["running", "streaming"].includes(state));
+                const works = members.filter(
+                    ({ role, state }) => state === (role === "leader" ? "running" : "streaming"),
+                );
                 return names.filter((name) => !works.some((member) => member.name === name));
             },
             async order(names) {

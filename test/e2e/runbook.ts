@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -56,9 +56,10 @@ export class RunbookShell {
         rmSync(this.folder, { recursive: true, force: true });
     }
 
-    run(command: string, { input = "", cwd = checkout } = {}): { status: number | null; output: string } {
+    /** Not in the way of the writers in this process. */
+    run(command: string, { input = "", cwd = checkout } = {}): Promise<{ status: number | null; output: string }> {
         const { environment } = this.cluster.workspace;
-        const { status, stdout, stderr } = spawnSync("bash", ["-c", command], {
+        const child = spawn("bash", ["-c", command], {
             cwd,
             env: {
                 ...environment,
@@ -66,11 +67,17 @@ export class RunbookShell {
                 // A person would answer yes.
                 PULUMI_SKIP_CONFIRMATIONS: "true",
             },
-            encoding: "utf8",
-            input,
             timeout: 600_000,
-            maxBuffer: 2 ** 26,
         });
-        return { status, output: `${stdout}${stderr}` };
+        let output = "";
+        for (const stream of [child.stdout, child.stderr])
+            stream.on("data", (data: Buffer) => (output += String(data)));
+        // One that reads nothing may have ended.
+        child.stdin.on("error", () => undefined);
+        child.stdin.end(input);
+        return new Promise((resolve, reject) => {
+            child.on("error", reject);
+            child.on("close", (status) => resolve({ status, output }));
+        });
     }
 }

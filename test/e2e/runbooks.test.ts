@@ -25,38 +25,39 @@ describe("the commands of the backup runbooks", () => {
         it(command, async function () {
             this.timeout(700_000);
             await new Runner(cluster()).idle();
-            let { status, output } = run(command);
+            let { status, output } = await run(command);
             // On a starved host an answer may come later than the status waits for it.
             for (let attempt = 0; command === "make status" && status !== 0 && attempt < 4; attempt += 1) {
-                ({ status, output } = run(command));
+                ({ status, output } = await run(command));
             }
             assert.equal(status, 0, output);
         });
     }
 
-    it("a copy of the passphrase takes the place of the generated one and changes nothing else", function () {
+    it("a copy of the passphrase takes the place of the generated one and changes nothing else", async function () {
         this.timeout(300_000);
         const { backup } = cluster().state.outputs;
         for (const command of commands.filter(setsSecret)) {
-            const { status, output } = run(command, backup?.passphrase);
+            const { status, output } = await run(command, backup?.passphrase);
             assert.equal(status, 0, output);
         }
-        const { status, output } = run("pulumi preview");
+        const { status, output } = await run("pulumi preview");
         assert.equal(status, 0, output);
         assert.match(output, /- 1 to delete/);
         assert.doesNotMatch(output, /to (create|update|replace)/);
     });
 
-    it("another passphrase than the repository's is refused before it is written anywhere", function () {
+    it("another passphrase than the repository's is refused before it is written anywhere", async function () {
         this.timeout(300_000);
-        const secret = () => run("kubectl -n postgres get secret postgres-pgbackrest -o jsonpath={.data}").output;
-        const before = secret();
+        const secret = () =>
+            run("kubectl -n postgres get secret postgres-pgbackrest -o jsonpath={.data}").then(({ output }) => output);
+        const before = await secret();
         for (const command of commands.filter(setsSecret)) {
-            assert.equal(run(command, "another-passphrase-of-enough-letters").status, 0);
+            assert.equal((await run(command, "another-passphrase-of-enough-letters")).status, 0);
         }
-        const { status, output } = run("pulumi up --skip-preview --yes");
+        const { status, output } = await run("pulumi up --skip-preview --yes");
         assert.notEqual(status, 0);
         assert.match(output, /encrypted with another passphrase.*Nothing was changed/s);
-        assert.equal(secret(), before);
+        assert.equal(await secret(), before);
     });
 });

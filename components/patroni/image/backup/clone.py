@@ -59,7 +59,7 @@ def line_to_follow(members: dict[str, dict]) -> int | None:
 
 
 def source_is_damaged() -> bool:
-    return os.path.exists(DAMAGED_SOURCE) and time.time() - os.path.getmtime(DAMAGED_SOURCE) < A_DAY_SECONDS
+    return os.path.exists(DAMAGED_SOURCE) and abs(time.time() - os.path.getmtime(DAMAGED_SOURCE)) < A_DAY_SECONDS
 
 
 def usable(described: dict, timeline: int) -> list[dict]:

@@ -41,6 +41,11 @@ fsync = off
 """
 
 
+# Annotations of backups.
+BEGUN, PASSED = "restore-test-begun", "restore-tested"
+AGAIN = " again"
+
+
 class TestFailed(Exception):
     pass
 
@@ -52,11 +57,12 @@ def run(newest: str | None = None) -> dict:
     """
     begin = time.time()
     clear()
-    newest_backup = pgbackrest.info()["backup"][-1]
-    label = newest_backup["label"]
-    refuse_without_room(newest_backup["info"]["size"])
-    # Should the pod not outlive it: its successor would begin at once, and end the same way.
-    pgbackrest.run("annotate", f"--set={label}", f"--annotation=restore-test-begun={iso(datetime.now(timezone.utc))}")
+    backups = pgbackrest.info()["backup"]
+    label = backups[-1]["label"]
+    refuse_without_room(backups[-1]["info"]["size"])
+    # Should the pod not outlive it: its successor begins once more at once, not for ever.
+    mark = iso(datetime.now(timezone.utc)) + (AGAIN if unended(backups) else "")
+    pgbackrest.run("annotate", f"--set={label}", f"--annotation={BEGUN}={mark}")
     try:
         # `--set` and all WAL that is there: the newest state that could be recovered now.
         options = [f"--set={label}", "--archive-mode=off", f"--tablespace-map-all={ROOT}/tablespaces"]
@@ -69,13 +75,16 @@ def run(newest: str | None = None) -> dict:
                 canary = read_canary()
             finally:
                 server.send_signal(signal.SIGQUIT)
+    except Exception:
+        forget_begun()
+        raise
     finally:
         clear()
     passed = datetime.now(timezone.utc)
     pgbackrest.run(
         "annotate",
         f"--set={label}",
-        f"--annotation=restore-tested={iso(passed)}",
+        f"--annotation={PASSED}={iso(passed)}",
         f"--annotation=recoverable-until={iso(canary)}",
     )
     return {
@@ -84,6 +93,23 @@ def run(newest: str | None = None) -> dict:
         "recoverableUntil": iso(canary),
         "seconds": round(time.time() - begin, 1),
     }
+
+
+def forget_begun() -> None:
+    """A test that fails has an end, and says why."""
+    try:
+        for each in filter(lambda backup: BEGUN in backup.get("annotation", {}), pgbackrest.info()["backup"]):
+            pgbackrest.run("annotate", f"--set={each['label']}", f"--annotation={BEGUN}=")
+    except pgbackrest.PgBackRestError as error:
+        print(f"restore-test: {error}", flush=True)
+
+
+def unended(backups: list[dict]) -> str | None:
+    """When a test was begun that took its pod with it; `AGAIN` at its end where that was not the first."""
+    begun, passed = (
+        max((each.get("annotation", {}).get(name, "") for each in backups), default="") for name in (BEGUN, PASSED)
+    )
+    return begun if begun > passed else None
 
 
 def refuse_without_room(size: int) -> None:

@@ -142,26 +142,28 @@ class Runner:
 
     def read_annotations(self, backups: list[dict]) -> None:
         self.read_begun(backups)
-        tested = [each for each in backups if "restore-tested" in each.get("annotation", {})]
+        tested = [each for each in backups if restore_test.PASSED in each.get("annotation", {})]
         if not tested or (self.state.values["restoreTest"] or {}).get("failedAt"):
             return
-        newest = max(tested, key=lambda each: each["annotation"]["restore-tested"])
+        newest = max(tested, key=lambda each: each["annotation"][restore_test.PASSED])
         note = newest["annotation"]
-        self.last_test = max(self.last_test, seconds(note["restore-tested"]))
+        self.last_test = max(self.last_test, seconds(note[restore_test.PASSED]))
         shown = {
-            "passedAt": note["restore-tested"],
+            "passedAt": note[restore_test.PASSED],
             "recoverableUntil": note.get("recoverable-until"),
             "backup": newest["label"],
         }
         self.state.set(restoreTest={**(self.state.values["restoreTest"] or {}), **shown})
 
     def read_begun(self, backups: list[dict]) -> None:
-        """A test that ended with its runner is not begun again before its time."""
-        begun = max((each.get("annotation", {}).get("restore-test-begun", "") for each in backups), default="")
-        passed = max((each.get("annotation", {}).get("restore-tested", "") for each in backups), default="")
-        if begun > passed and self.is_idle() and seconds(begun) > self.last_test:
+        """A test that ended with its runner twice is not begun again before its time."""
+        begun, again = (restore_test.unended(backups) or ""), restore_test.AGAIN
+        if not begun.endswith(again) or not self.is_idle():
+            return
+        begun = begun.removesuffix(again)
+        if seconds(begun) > self.last_test:
             self.last_test = seconds(begun)
-            message = "it did not end: the runner was ended meanwhile, for its memory or its disk perhaps"
+            message = "twice it did not end: the runner was ended meanwhile, for its memory or its disk perhaps"
             self.state.set(restoreTest={"failedAt": begun, "message": message})
 
     def show_progress(self) -> None:

@@ -651,9 +651,12 @@ class BegunTests(unittest.TestCase):
             tester.read_annotations([{"label": "A", "annotation": each} for each in annotations])
         return tester.last_test, tester.state.values["restoreTest"]
 
-    BEGUN = {"restore-test-begun": "2026-11-29T03:00:00Z"}
+    BEGUN = {restore_test.BEGUN: "2026-11-29T03:00:00Z again"}
 
-    def test_is_failed_and_waits_for_its_next_time(self):
+    def test_is_begun_once_more(self):
+        self.assertEqual(self.look({restore_test.BEGUN: "2026-11-29T03:00:00Z"}), (0.0, None))
+
+    def test_has_failed_the_second_time_and_waits_for_its_next_one(self):
         last, shown = self.look(self.BEGUN, {"restore-tested": "2026-11-28T03:10:00Z"})
         self.assertEqual(last, runner.seconds("2026-11-29T03:00:00Z"))
         self.assertEqual(shown["failedAt"], "2026-11-29T03:00:00Z")
