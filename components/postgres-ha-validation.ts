@@ -166,6 +166,8 @@ function etcdProblems(args: NormalisedArgs): Problem[] {
     return problems;
 }
 
+const isConnectionCount = (count: number): boolean => Number.isInteger(count) && count >= 20 && count <= 10_000;
+
 function instanceProblems(args: NormalisedArgs): Problem[] {
     const { instances, synchronousStandbyCount, maxConnections } = args.postgres;
     const problems: Problem[] = [];
@@ -189,11 +191,36 @@ function instanceProblems(args: NormalisedArgs): Problem[] {
             `${synchronousStandbyCount} is not possible with ${instances} instances; use 1 to ${Math.max(1, instances - 1)}`,
         );
     }
-    if (!Number.isInteger(maxConnections) || maxConnections < 20 || maxConnections > 10_000) {
+    if (!isConnectionCount(maxConnections)) {
         add("maxConnections", `${maxConnections} is not a number of connections between 20 and 10000`);
     }
     return problems;
 }
+
+const mebibyte = 2 ** 20;
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / mebibyte)}Mi`;
+
+/** Of an instance. */
+const leastMemory = 512 * mebibyte;
+/** Of a session that has filled its caches and waits; a query takes `work_mem` beside it. */
+const sessionBytes = 2 * mebibyte;
+/** Patroni, the checks, and what PostgreSQL does in the background. */
+const besideSessions = 256 * mebibyte;
+
+/** More sessions than the memory holds end in a kill, and that in the next storm of connections. */
+function connectionProblems(connections: number, memory = Infinity, buffers = 0): Problem[] {
+    const needed = buffers + connections * sessionBytes + besideSessions;
+    if (needed <= memory || memory < leastMemory || buffers > memory / 2) return [];
+    return [
+        {
+            path: "postgres.maxConnections",
+            message: `${connections} connections need ${mebibytes(needed)} with sharedBuffers; lower it or raise postgres.resources.memory`,
+        },
+    ];
+}
+
+/** Two entries of twice the instances' connections each (haproxy/config.ts), with two buffers of 16 KiB for each client. */
+const proxyBytes = (connections: number): number => 2 ** 26 + (4 * connections + 100) * 36 * 1024;
 
 function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
     const problems: Problem[] = [];
@@ -208,7 +235,7 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
     atLeast("etcd.storage", etcd.storage, quantityBytes(etcd.storage), gibibyte, "1Gi");
     atLeast("postgres.storage", postgres.storage, quantityBytes(postgres.storage), 2 * gibibyte, "2Gi");
     const memory = quantityBytes(postgres.resources.memory);
-    atLeast("postgres.resources.memory", postgres.resources.memory, memory, gibibyte / 2, "512Mi");
+    atLeast("postgres.resources.memory", postgres.resources.memory, memory, leastMemory, "512Mi");
     atLeast(
         "etcd.resources.memory",
         etcd.resources.memory,
@@ -224,8 +251,12 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
             message: `${postgres.sharedBuffers} is more than half of the instance's memory (${postgres.resources.memory}); lower it or raise postgres.resources.memory`,
         });
     }
+    // One that is refused by itself says nothing about sizes.
+    const connections = isConnectionCount(postgres.maxConnections) ? postgres.maxConnections : 0;
+    problems.push(...connectionProblems(connections, memory, buffers));
     const proxyMemory = haproxy.resources.memory;
-    atLeast("haproxy.resources.memory", proxyMemory, quantityBytes(proxyMemory), 2 ** 26, "64Mi");
+    const proxyNeeds = proxyBytes(connections);
+    atLeast("haproxy.resources.memory", proxyMemory, quantityBytes(proxyMemory), proxyNeeds, mebibytes(proxyNeeds));
     for (const [part, { resources }] of Object.entries({ etcd, postgres, haproxy })) {
         if (!/^(\d+m|\d+(\.\d+)?)$/.test(resources.cpu)) {
             problems.push({

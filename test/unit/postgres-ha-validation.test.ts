@@ -161,6 +161,16 @@ describe("counts", () => {
         assert.deepEqual(standbys(2), []);
     });
 
+    it("refuses connections that the memory of instances and proxies does not hold", () => {
+        assert.deepEqual(complaints({ postgres: { maxConnections: 600 } }), [
+            "postgres.maxConnections: 600 connections need 1712Mi with sharedBuffers; lower it or raise postgres.resources.memory",
+            'haproxy.resources.memory: "128Mi" is too small; 152Mi is the least',
+        ]);
+        const resources = { cpu: "1", memory: "4Gi" };
+        const haproxy = { resources: { cpu: "250m", memory: "256Mi" } };
+        assert.deepEqual(complaints({ postgres: { maxConnections: 600, resources }, haproxy }), []);
+    });
+
     it("refuses a number of connections outside 20 to 10000", () => {
         for (const maxConnections of [19, 10_001, 0, 100.5]) {
             assert.deepEqual(complaints({ postgres: { maxConnections } }), [
