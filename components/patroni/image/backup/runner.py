@@ -255,6 +255,7 @@ def take_backup(kind: str, failures: int) -> None:
     After a failure from the primary: a standby that cannot follow would make every attempt fail. For a backup with damaged
     pages, which pgBackRest takes for a success, no earlier one is given up.
     """
+    refuse_wrong_clock()
     source = ["--backup-standby=n"] if failures % 2 == 1 else []
     pgbackrest.stream("backup", f"--type={kind}", "--no-expire-auto", *source, config=pgbackrest.RUNNER)
     made = pgbackrest.info()["backup"][-1]
@@ -263,6 +264,15 @@ def take_backup(kind: str, failures: int) -> None:
             "backup", f"damaged pages were read for {made['label']}: see PostgreSQL's log; nothing was expired"
         )
     pgbackrest.stream("expire", config=pgbackrest.RUNNER)
+
+
+def refuse_wrong_clock() -> None:
+    """pgBackRest names a backup by the primary's clock, and takes none that is named earlier than another."""
+    ahead = (primary.look() or {}).get("ahead", 0)
+    if ahead > plan.SKEW_SECONDS:
+        raise pgbackrest.PgBackRestError(
+            "backup", f"the clock of the primary's machine is {ahead:.0f} s ahead of the runner's: set the clocks right first"
+        )
 
 
 def newest_segment(identifier: str, known: str | None, timeline: int | None) -> tuple[str | None, float | None]:

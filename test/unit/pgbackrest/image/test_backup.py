@@ -759,6 +759,27 @@ class DamagedPages(unittest.TestCase):
         self.assertEqual(contents.undamaged([bad]), [bad])
 
 
+class WrongClock(unittest.TestCase):
+    """A backup of the future would refuse every later one until then."""
+
+    def take(self, ahead: float) -> list[str]:
+        with (
+            mock.patch.object(runner.primary, "look", lambda: {"ahead": ahead}),
+            mock.patch.object(pgbackrest, "info", return_value={"backup": [{"label": "A"}]}),
+            mock.patch.object(pgbackrest, "stream") as stream,
+        ):
+            runner.take_backup("full", 0)
+            return [call.args[0] for call in stream.call_args_list]
+
+    def test_of_the_primary_takes_no_backup(self):
+        with self.assertRaisesRegex(pgbackrest.PgBackRestError, "172800 s ahead of the runner's"):
+            self.take(2 * 86400)
+
+    def test_that_is_behind_or_a_little_ahead_is_in_nobodys_way(self):
+        for ahead in (-3600, 0, 30):
+            self.assertEqual(self.take(ahead), ["backup", "expire"])
+
+
 class OtherDatabase(unittest.TestCase):
     def test_is_told_by_its_system_identifier(self):
         info = {"db": [{"system-id": 7000000000000000001}]}
