@@ -55,7 +55,7 @@ export function renderKubeletConfig(): string {
         singleProcessOOMKill: true,
         // A container that ends for the second time in ten minutes would wait 10 s, and up to 5 min, while commits may
         // wait for it.
-        crashLoopBackOff: { maxContainerRestartPeriod: "3s" },
+        crashLoopBackOff: { maxContainerRestartPeriod: "1s" },
         // Images arrive by import, not from a registry: collected ones would not come back.
         imageGCHighThresholdPercent: 100,
         imageGCLowThresholdPercent: 99,

@@ -97,7 +97,7 @@ describe("the kubelet's configuration", () => {
     });
 
     it("starts a container soon, however often it ended, and ends no container for one process that took all memory", () => {
-        assert.deepEqual(kubelet["crashLoopBackOff"], { maxContainerRestartPeriod: "3s" });
+        assert.deepEqual(kubelet["crashLoopBackOff"], { maxContainerRestartPeriod: "1s" });
         assert.equal(kubelet["singleProcessOOMKill"], true);
     });
 
