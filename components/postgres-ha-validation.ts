@@ -1,3 +1,4 @@
+import { mostConnections } from "./haproxy/config";
 import { machineAddressProblem } from "./machines/docker/subnet";
 import { hostAccessProblems, hostAddressProblems, hostsInside } from "./machines/existing/host-validation";
 import type { MachinesArgs } from "./machines/machines-args";
@@ -219,8 +220,8 @@ function connectionProblems(connections: number, memory = Infinity, buffers = 0)
     ];
 }
 
-/** Two entries of twice the instances' connections each (haproxy/config.ts), with two buffers of 16 KiB for each client. */
-const proxyBytes = (connections: number): number => 2 ** 26 + (4 * connections + 100) * 36 * 1024;
+/** Two buffers of 16 KiB for each connection, and what HAProxy needs without any. */
+const proxyBytes = (connections: number): number => 64 * mebibyte + mostConnections(connections) * 36 * 1024;
 
 function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
     const problems: Problem[] = [];

@@ -15,13 +15,19 @@ export const haproxyTls = "/tls";
 export const haproxyFolder = "/etc/haproxy-config";
 export const serverStateFile = "servers.state";
 
+/** Twice what an instance takes: as many may wait. */
+const clientsPerEntry = (maxConnections: number): number => 2 * maxConnections;
+
+/** Of a proxy: both entries, and the checks beside them. */
+export const mostConnections = (maxConnections: number): number => 2 * clientsPerEntry(maxConnections) + 100;
+
 /**
  * haproxy.cfg. Fixed addresses, no DNS; the role is asked of Patroni over verified TLS and matched in the body,
  * because `/primary` says 200 as soon as the lock is held, before the promotion has ended.
  */
 export function renderHaproxyConfig(input: HaproxyConfigInput): string {
     const { timers, instances, maxConnections } = input;
-    const perEntry = 2 * maxConnections;
+    const perEntry = clientsPerEntry(maxConnections);
     const servers = (options: (name: string) => string) =>
         instances
             .map(({ name, address }) => {
@@ -39,7 +45,7 @@ export function renderHaproxyConfig(input: HaproxyConfigInput): string {
         ].join("\n");
     return `global
     # Beyond what clients may take, so that a storm of them does not keep the kubelet out, which would end the proxy.
-    maxconn ${2 * perEntry + 100}
+    maxconn ${mostConnections(maxConnections)}
     log stdout format raw daemon notice
     # A reload or stop ends within this; sessions that outlive it are cut.
     hard-stop-after 30s

@@ -23,6 +23,12 @@ export interface Member {
     pending_restart_reason?: Record<string, { old_value: string; new_value: string }>;
 }
 
+/** The primary, out of recovery. */
+export const leads = ({ role, state }: Member): boolean => role === "leader" && state === "running";
+
+/** A replica that receives what the primary writes. */
+export const follows = ({ role, state }: Member): boolean => role !== "leader" && state === "streaming";
+
 export async function listMembers(ssh: SshConnection, location: ClusterLocation): Promise<Member[]> {
     return (await askAnyInstance<{ members: Member[] }>(ssh, location, "GET", "/cluster")).members;
 }

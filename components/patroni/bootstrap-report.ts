@@ -1,7 +1,7 @@
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { step } from "../progress";
-import { listMembers, type ClusterLocation } from "./api";
+import { leads, listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
 
 /** What the bootstrap of an instance said last (image/backup/bootstrap.py). */
@@ -45,7 +45,7 @@ export class BootstrapWatch {
         this.known = new Set(failed.map(keyOf));
         // An old report lasts as long as its pod: another instance may have come up since, and this one be its primary now.
         const members = await listMembers(this.ssh, this.location).catch(() => []);
-        if (members.some(({ role, state }) => role === "leader" && state === "running")) return;
+        if (members.some(leads)) return;
         for (const { instance, message } of failed) {
             console.log(`${instance}: ${message}`);
             await step(instance, "starting it anew to try the bootstrap again", () =>

@@ -7,7 +7,7 @@ import { inputDiff, type StepProvider } from "../step";
 import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
 import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { startStopped } from "./stopping";
-import { askAnyInstance, listMembers, type ClusterLocation, type Member } from "./api";
+import { askAnyInstance, follows, leads, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { lastWords } from "./last-words";
 import { restartable, restartPending } from "./pending-restarts";
@@ -170,8 +170,8 @@ const describe = (members: Member[]): string =>
     members.map(({ name, role, state }) => `${name} ${role} ${state}`).join(", ") || "no instance has joined";
 
 export function summarise(members: Member[], expected: number): ClusterStatus {
-    const leaders = members.filter(({ role, state }) => role === "leader" && state === "running");
-    const replicas = members.filter(({ role, state }) => role !== "leader" && state === "streaming");
+    const leaders = members.filter(leads);
+    const replicas = members.filter(follows);
     const healthyMembers = leaders.length + replicas.length;
     return {
         serving: leaders.length === 1,

@@ -1,6 +1,6 @@
 import type { SshConnection } from "../machines/ssh";
 import { rollOutdated } from "../roll";
-import { askAnyInstance, listMembers, type ClusterLocation } from "./api";
+import { askAnyInstance, follows, leads, listMembers, type ClusterLocation } from "./api";
 
 /** Instances of an earlier template: the replicas first, the primary last and after a switchover. */
 export async function rollInstances(
@@ -18,10 +18,8 @@ export async function rollInstances(
             // A sidecar alone may keep a pod from being ready.
             async broken(names) {
                 const members = await listMembers(ssh, location).catch(() => []);
-                const works = members.filter(
-                    ({ role, state }) => state === (role === "leader" ? "running" : "streaming"),
-                );
-                return names.filter((name) => !works.some((member) => member.name === name));
+                const works = members.filter((member) => leads(member) || follows(member)).map(({ name }) => name);
+                return names.filter((name) => !works.includes(name));
             },
             async order(names) {
                 leader = (await listMembers(ssh, location)).find(({ role }) => role === "leader")?.name;

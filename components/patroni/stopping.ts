@@ -1,7 +1,7 @@
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
-import { listMembers, type ClusterLocation } from "./api";
+import { leads, listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
 
 /**
@@ -67,7 +67,7 @@ async function archiveTheRest(
     archivedWithinSeconds: number,
 ): Promise<void> {
     const members = await listMembers(ssh, location).catch(() => []);
-    const primary = members.find(({ role, state }) => role === "leader" && state === "running")?.name;
+    const primary = members.find(leads)?.name;
     if (primary === undefined) {
         console.log(`${location.cluster}: no primary runs; what it had not archived stays in the data set aside`);
         return;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../components/progress";
-import { numberOf, type Lab, type Roles } from "./lab";
+import { numberOf, partsOf, type Lab, type Roles } from "./lab";
 
 /** Rows that the successor acknowledges while the old primary is frozen: what there is to lose. */
 const rowsOfTheSuccessor = 20;
@@ -19,7 +19,7 @@ export async function freezePrimary(lab: Lab, withItsEtcd: boolean): Promise<Fro
     const etcd = withItsEtcd ? await lab.etcdOf(primary) : undefined;
     const awake = [1, 2, 3].filter((number) => number !== etcd);
     await lab.write(5);
-    const parts = [`patroni-${primary}`, `postgresql-${primary}`];
+    const parts = partsOf(primary);
     await lab.signal("STOP", ...parts, ...(etcd === undefined ? [] : [`etcd-${etcd}`]));
     const successor = await waitFor<number>(
         "a successor",

@@ -9,6 +9,9 @@ const numbers = [1, 2, 3];
 
 export const numberOf = (member: string): number => Number(member.split("-").at(-1));
 
+/** For signals: Patroni and PostgreSQL of a member. */
+export const partsOf = (number: number): string[] => [`patroni-${number}`, `postgresql-${number}`];
+
 const addressesOf = (members: number[]): string => members.map((number) => `127.0.0.${number}`).join(",");
 
 /** The three members by what they do. */
@@ -191,7 +194,7 @@ export class Lab {
 
     /** As a person would who has understood that this member is past mending: its data directory is thrown away. */
     async remake(number: number): Promise<void> {
-        await this.signal("KILL", `patroni-${number}`, `postgresql-${number}`);
+        await this.signal("KILL", ...partsOf(number));
         await this.container.run(`rm -rf /lab/data/patroni-${number}/pgdata`);
         await this.startPatroni(number);
     }

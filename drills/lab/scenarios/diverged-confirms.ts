@@ -1,4 +1,4 @@
-import { waitForPromotion } from "../lab";
+import { partsOf, waitForPromotion } from "../lab";
 import type { Scenario } from "./scenario";
 
 export const divergedConfirms: Scenario = {
@@ -14,11 +14,11 @@ export const divergedConfirms: Scenario = {
             // Its Patroni lives: it gives the lock away, and starts PostgreSQL as a standby of the successor.
             await lab.signal("KILL", `postgresql-${primary}`);
         });
-        await lab.signal("STOP", `patroni-${other}`, `postgresql-${other}`);
+        await lab.signal("STOP", ...partsOf(other));
         await waitForPromotion(lab, synchronous);
         await lab.write(1, [synchronous]);
         const rewound = (await lab.rewinds(primary)) > before;
-        await lab.signal("CONT", `patroni-${other}`, `postgresql-${other}`);
+        await lab.signal("CONT", ...partsOf(other));
         const how = rewound ? "after it had been rewound" : "although its WAL had diverged";
         return { note: `member-${primary} confirmed a commit ${how}`, stuck: false, confirmedUnseen: !rewound };
     },

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../../components/progress";
-import { waitForPromotion, type Lab, type Roles } from "../lab";
+import { partsOf, waitForPromotion, type Lab, type Roles } from "../lab";
 import { runAhead } from "./standby-ahead";
 import type { Scenario } from "./scenario";
 
@@ -13,7 +13,7 @@ const rowsOfTheOldPrimary = 20;
  */
 async function freezeWithTheLock(lab: Lab, { primary, synchronous, other }: Roles): Promise<void> {
     const logged = await lab.patroniLogFromNow(synchronous);
-    await lab.signal("STOP", `patroni-${primary}`, `postgresql-${primary}`);
+    await lab.signal("STOP", ...partsOf(primary));
     await lab.container.run(
         `timeout 60 bash -c 'until ${logged} | grep -q "Receiving from member-${other}"; do sleep 0.02; done' &&
         lab-signal STOP patroni-${synchronous}`,

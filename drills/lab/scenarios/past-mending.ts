@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitUntilItWorks } from "../../../components/progress";
 import { versions } from "../../../components/versions";
-import { successorOf, waitForPromotion, type Lab } from "../lab";
+import { partsOf, successorOf, waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
 /** A member is given up after 120 s. Who is not back by then, or made anew, never will be. */
@@ -43,8 +43,8 @@ interface Break {
 /** Breaks something of a standby and kills it, and waits for what becomes of it. */
 async function play(lab: Lab, { standby, away, damage, onlyPostgres, lost, mend, patience }: Break): Promise<Outcome> {
     const before = await inode(lab, standby);
-    if (away !== undefined) await lab.signal("KILL", `patroni-${away}`, `postgresql-${away}`);
-    const parts = [...(onlyPostgres === true ? [] : [`patroni-${standby}`]), `postgresql-${standby}`];
+    if (away !== undefined) await lab.signal("KILL", ...partsOf(away));
+    const parts = onlyPostgres === true ? [`postgresql-${standby}`] : partsOf(standby);
     await lab.signal("STOP", ...parts);
     await damage();
     await lab.signal("KILL", ...parts);
@@ -52,8 +52,9 @@ async function play(lab: Lab, { standby, away, damage, onlyPostgres, lost, mend,
     const began = Date.now();
     if (onlyPostgres !== true) await lab.startPatroni(standby);
     const written = lab.write(rowsMeanwhile);
+    written.catch(() => undefined); // told where it is waited for
     // With one away nobody could confirm these before the standby is back.
-    await (away === undefined ? written : Promise.race([written, sleep(0)]));
+    if (away === undefined) await written;
     if (mend !== undefined) {
         await sleep(leftAloneMs);
         await lab.container.run(mend);
@@ -102,7 +103,7 @@ export const halfReceived: Scenario = {
             "create table if not exists filler as select g, repeat('x', 100) from generate_series(1, 5000) g",
         );
         await lab.sqlOn(primary, "insert into filler select g, repeat('x', 100) from generate_series(1, 5000) g");
-        await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
+        await lab.signal("KILL", ...partsOf(primary));
         await waitForPromotion(lab, synchronous);
         await lab.startPatroni(primary);
         await lab.whole();
@@ -216,7 +217,6 @@ export const primaryLostThen: Scenario = {
     parameters: keepsLittleWal,
     run: async (lab) => {
         const { primary, synchronous: standby, other: away } = await lab.roles();
-        const partsOf = (member: number): string[] => [`patroni-${member}`, `postgresql-${member}`];
         await lab.write(rowsMeanwhile);
         await lab.signal("KILL", ...partsOf(away));
         await lab.signal("STOP", ...partsOf(standby));

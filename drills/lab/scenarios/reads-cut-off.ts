@@ -1,5 +1,5 @@
 import { waitFor } from "../../../components/progress";
-import type { Lab } from "../lab";
+import { partsOf, type Lab } from "../lab";
 import { timers } from "../member-config";
 import type { Scenario } from "./scenario";
 
@@ -23,7 +23,7 @@ export const readsCutOff: Scenario = {
     async run(lab) {
         const { primary, other } = await lab.roles();
         await lab.write(5);
-        const away = ["etcd-1", "etcd-2", "etcd-3", `patroni-${primary}`, `postgresql-${primary}`];
+        const away = ["etcd-1", "etcd-2", "etcd-3", ...partsOf(primary)];
         await lab.signal("STOP", ...away);
         await waitUntilCutOff(lab, other);
         const answer = await lab.container.run(

@@ -1,5 +1,5 @@
 import { waitFor } from "../../../components/progress";
-import { waitForPromotion, type Lab, type Roles } from "../lab";
+import { partsOf, waitForPromotion, type Lab, type Roles } from "../lab";
 import type { Scenario } from "./scenario";
 
 /** The asynchronous standby gets a commit that the synchronous one does not have when the primary comes to its end. */
@@ -26,7 +26,7 @@ export const standbyAhead: Scenario = {
         const roles = await lab.roles();
         await lab.write(5);
         const { primary } = roles;
-        await runAhead(lab, roles, () => lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`));
+        await runAhead(lab, roles, () => lab.signal("KILL", ...partsOf(primary)));
         await waitForPromotion(lab, roles.synchronous);
         const began = Date.now();
         await lab.write(1, [roles.synchronous]);

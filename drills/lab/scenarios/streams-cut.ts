@@ -1,4 +1,4 @@
-import { successorOf } from "../lab";
+import { partsOf, successorOf } from "../lab";
 import { timers } from "../member-config";
 import type { Scenario } from "./scenario";
 
@@ -24,7 +24,7 @@ export const streamsCut: Scenario = {
         await lab.write(5);
         await lab.sql(`set synchronous_commit = local; ${cutStreams}`, [primary]);
         const { sync } = await lab.view();
-        await lab.signal("KILL", `patroni-${primary}`, `postgresql-${primary}`);
+        await lab.signal("KILL", ...partsOf(primary));
         const successor = await successorOf(lab, primary, patienceMs);
         await lab.startPatroni(primary);
         return {

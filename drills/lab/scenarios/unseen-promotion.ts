@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { endpoints, prefix } from "../etcd-view";
-import { numberOf, type Lab, type Roles } from "../lab";
+import { numberOf, partsOf, type Lab, type Roles } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
 /** Rows that the old primary acknowledges when it leads again. */
@@ -30,7 +30,7 @@ async function play(lab: Lab, promoteAndKill: (roles: Roles) => string): Promise
     const { primary, synchronous, other } = roles;
     await lab.write(5);
     const before = (await lab.view()).members[`member-${primary}`]?.timeline ?? NaN;
-    await lab.signal("STOP", `patroni-${other}`, `postgresql-${other}`);
+    await lab.signal("STOP", ...partsOf(other));
     await lab.container.run(promoteAndKill(roles));
     // A PostgreSQL that was killed has no process to go on.
     await lab.container.run(`lab-signal CONT patroni-${primary}; lab-signal CONT postgresql-${primary} || true`);
@@ -69,7 +69,7 @@ export const unseenPromotion: Scenario = {
             const query = `psql --no-psqlrc -qAt -h ${host} -U postgres -c "select pg_is_in_recovery()" 2>/dev/null`;
             return (
                 `lab-signal STOP patroni-${primary} postgresql-${primary} && ` +
-                signalWhen(`[ "$(${query})" = f ]`, "KILL", `patroni-${synchronous}`, `postgresql-${synchronous}`)
+                signalWhen(`[ "$(${query})" = f ]`, "KILL", ...partsOf(synchronous))
             );
         }),
 };
@@ -85,12 +85,7 @@ export const unseenHistory: Scenario = {
                 `lab-signal KILL postgresql-${primary}`,
                 // It goes on before its own lease has run out: a member that is gone would not be asked.
                 signalWhen(`[ "$(${value("leader")})" = ${successor} ]`, "STOP", `patroni-${primary}`),
-                signalWhen(
-                    `${value("history")} | grep -q ${successor}`,
-                    "KILL",
-                    `patroni-${synchronous}`,
-                    `postgresql-${synchronous}`,
-                ),
+                signalWhen(`${value("history")} | grep -q ${successor}`, "KILL", ...partsOf(synchronous)),
             ].join(" && ");
         }),
 };

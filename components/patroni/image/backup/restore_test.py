@@ -13,15 +13,13 @@ from datetime import datetime, timezone
 
 import psycopg2
 
-from . import pgbackrest, wal_archive
+from . import bootstrap, pgbackrest, wal_archive
 
 ROOT = os.environ.get("SCRATCH", "/scratch")
 DATA = f"{ROOT}/pgdata"
 RECOVERY_SECONDS = 6 * 3600
 # Past its limit the kubelet ends the pod, with nothing said.
 LIMIT = int(os.environ.get("SCRATCH_BYTES", str(2**63)))
-# The WAL of the way to the end lies beside the data.
-SPACE_FACTOR = 1.1
 # Of the file system, which may be the one of the database and of etcd.
 LEFT_ALONE = 0.05
 
@@ -113,7 +111,7 @@ def unended(backups: list[dict]) -> str | None:
 
 
 def refuse_without_room(size: int) -> None:
-    needed = int(size * SPACE_FACTOR)
+    needed = int(size * bootstrap.SPACE_FACTOR)
     volume = shutil.disk_usage(ROOT)
     room = min(LIMIT, volume.free - int(LEFT_ALONE * volume.total))
     if needed > room:
