@@ -88,14 +88,14 @@ async function run(): Promise<number> {
     }
 }
 
-/** Of this checkout; a plus tells of changes that are in no commit. */
+/** The newest commit that changed the program; a plus tells of changes that are in no commit. */
 function revision(): string {
     const git = (...args: string[]) => spawnSync("git", args, { cwd: checkout, encoding: "utf8" });
-    const { status, stdout } = git("rev-parse", "--short", "HEAD");
     // Settings and documents are not the program; Pulumi itself writes to the settings of a stack that is up.
-    const program = [":!Pulumi.*.yaml", ":!docs", ":!*.md"];
+    const program = ["--", ".", ":!Pulumi.*.yaml", ":!docs", ":!*.md", ":!test"];
+    const { status, stdout } = git("log", "-1", "--format=%h", ...program);
     return status === 0
-        ? stdout.trim() + (git("diff", "--quiet", "HEAD", "--", ".", ...program).status === 0 ? "" : "+")
+        ? stdout.trim() + (git("diff", "--quiet", "HEAD", ...program).status === 0 ? "" : "+")
         : "unknown";
 }
 
