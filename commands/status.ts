@@ -16,7 +16,7 @@ async function status(): Promise<number> {
     const tunnel = new Tunnel(state.machines.map(({ access }) => access));
     const seen = await observe(state, tunnel);
     tunnel.close();
-    const assessment = assess(seen);
+    const assessment = assess(seen, new Date());
     if (process.argv.includes("--json") || process.env["JSON"] === "1") {
         process.stdout.write(`${JSON.stringify({ stack: state.stack, ...assessment, ...seen }, undefined, 2)}\n`);
     } else {

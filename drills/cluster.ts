@@ -216,7 +216,7 @@ export class Cluster {
     /** Until every layer is whole, machines and nodes included, and nothing is set that would lose a write. */
     async waitUntilRedundant(timeoutSeconds = 600): Promise<number> {
         return this.waitUntil(timeoutSeconds, async () => {
-            const { redundant, serving, reasons } = assess(await this.observe());
+            const { redundant, serving, reasons } = assess(await this.observe(), new Date());
             return redundant ? [] : serving ? reasons : ["no write works", ...reasons];
         });
     }

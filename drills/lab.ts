@@ -31,6 +31,7 @@ import {
     settingRefused,
     walGone,
 } from "./lab/scenarios/past-mending";
+import { rewindCutOff } from "./lab/scenarios/rewind-cut-off";
 import { streamsCut } from "./lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "./lab/scenarios/two-frozen";
 import { volumeFull, volumeFullCrash } from "./lab/scenarios/volume-full";
@@ -55,6 +56,7 @@ const scenarios: Scenario[] = [
     readsCutOff,
     volumeFull,
     volumeFullCrash,
+    rewindCutOff,
     halfReceived,
     onlyOneDamaged,
     pageDamaged,

@@ -1,3 +1,4 @@
+import { warnBeforeDays } from "../../components/certificates/renewal";
 import type { Observation } from "./collect";
 
 export interface Assessment {
@@ -9,8 +10,8 @@ export interface Assessment {
     reasons: string[];
 }
 
-export function assess(seen: Observation): Assessment {
-    const reasons = [...wholenessReasons(seen), ...settingReasons(seen)];
+export function assess(seen: Observation, now: Date): Assessment {
+    const reasons = [...wholenessReasons(seen), ...settingReasons(seen), ...certificateReasons(seen, now)];
     const serving = seen.writes.some(({ accepted }) => accepted);
     return { serving, redundant: serving && reasons.length === 0, reasons };
 }
@@ -49,6 +50,13 @@ function nodeReasons({ nodes, machines }: Observation): string[] {
         ...machines
             .filter(({ name }) => !nodes.some((node) => node.name === name))
             .map(({ name }) => `machine ${name} is no node of the cluster`),
+        ...nodes
+            .filter(({ name }) => !machines.some((machine) => machine.name === name))
+            .map(
+                ({ name }) =>
+                    `node ${name} is none of the stack's machines: it was taken out and has come back; ` +
+                    `run k3s-uninstall.sh on it, then an update`,
+            ),
     ];
 }
 
@@ -113,4 +121,20 @@ function settingReasons({ patroni, writes }: Observation): string[] {
             : []),
         ...weak.map((level) => `synchronous_commit is ${level} for the application: what is acknowledged may be lost`),
     ];
+}
+
+/** Of PostgreSQL's certificates, as served, the first to end; the stack's others are made and renewed together with them. */
+export function certificateEnd({ writes, reads }: Pick<Observation, "writes" | "reads">): Date | undefined {
+    const ends = [...writes, ...reads].flatMap(({ certificateEnd: end }) => end?.getTime() ?? []);
+    return ends.length === 0 ? undefined : new Date(Math.min(...ends));
+}
+
+export const daysUntil = (end: Date, now: Date): number => Math.floor((end.getTime() - now.getTime()) / 86_400_000);
+
+/** Their end is the end of service: of etcd, of Patroni and of the proxies' checks, at once. */
+function certificateReasons(seen: Observation, now: Date): string[] {
+    const end = certificateEnd(seen);
+    return end === undefined || daysUntil(end, now) >= warnBeforeDays
+        ? []
+        : [`certificates end in ${daysUntil(end, now)} days, and service with them: run an update (make up)`];
 }

@@ -1,7 +1,7 @@
 import { renewBeforeDays } from "../../components/certificates/renewal";
 import { backupLines } from "./backup-lines";
 import { printTable } from "../table";
-import type { Assessment } from "./assessment";
+import { certificateEnd, daysUntil, type Assessment } from "./assessment";
 import type { Observation } from "./collect";
 
 const yes = (value: boolean): string => (value ? "yes" : "no");
@@ -49,16 +49,12 @@ export function damageLines(writes: Observation["writes"]): string[] {
     return [`damaged pages  ${found} found on the primary; see docs/runbooks/damaged-page.md`];
 }
 
-/** PostgreSQL's own, as served; the stack's other certificates are made and renewed together with them. */
-export function certificateLines({ writes, reads }: Pick<Observation, "writes" | "reads">, now: Date): string[] {
-    const ends = [...writes, ...reads].flatMap(({ certificateEnd }) => certificateEnd?.getTime() ?? []);
-    if (ends.length === 0) {
-        return [];
-    }
-    const first = Math.min(...ends);
-    const days = Math.floor((first - now.getTime()) / 86_400_000);
-    const due = days < renewBeforeDays ? "; run an update (make up), which renews them" : "";
-    return [`certificates  valid until ${new Date(first).toISOString().slice(0, 10)}, ${days} days${due}`];
+export function certificateLines(seen: Pick<Observation, "writes" | "reads">, now: Date): string[] {
+    const end = certificateEnd(seen);
+    if (end === undefined) return [];
+    const days = daysUntil(end, now);
+    const due = days < renewBeforeDays ? "; the next update (make up) renews them" : "";
+    return [`certificates  valid until ${end.toISOString().slice(0, 10)}, ${days} days${due}`];
 }
 
 function section(title: string, head: string[], rows: string[][]): void {

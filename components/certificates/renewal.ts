@@ -1,5 +1,11 @@
-/** Days for which a leaf certificate is valid. */
-export const leafDays = 365;
+/**
+ * Days for which a leaf certificate is valid. When they end, they all end, and the database with them. Only an update renews them, and a
+ * quiet stack may see none for a year. Apple's clients refuse a server's certificate of more than 825 days.
+ */
+export const leafDays = 820;
 
-/** Days before its end from which on any update renews it. */
-export const renewBeforeDays = 60;
+/** Days before its end from which on any update renews it, under load and without a restart: it may be late by as many. */
+export const renewBeforeDays = 640;
+
+/** Days before the end from which on the stack's status warns. */
+export const warnBeforeDays = 90;

@@ -39,16 +39,38 @@ export const saysReady = ({ status: { conditions } }: Conditioned): boolean =>
 
 export interface ClusterNode {
     name: string;
+    /** By which the other nodes reach it; empty while it has not told any. */
+    address: string;
     /** As the API sees it: a lost machine stays ready until its reports are missed (16 s). */
     ready: boolean;
+}
+
+interface NodeAddress {
+    type: string;
+    address: string;
 }
 
 export async function listNodes(ssh: SshConnection): Promise<ClusterNode[]> {
     const { stdout } = await kubectl(ssh, "get nodes -o json");
     const { items } = JSON.parse(stdout) as {
-        items: (Conditioned & { metadata: { name: string } })[];
+        items: (Conditioned & { metadata: { name: string }; status: { addresses?: NodeAddress[] } })[];
     };
-    return items.map((node) => ({ name: node.metadata.name, ready: saysReady(node) }));
+    return items.map((node) => ({
+        name: node.metadata.name,
+        address: node.status.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "",
+        ready: saysReady(node),
+    }));
+}
+
+/** Names of the pods that the API has on a node, but for those of DaemonSets, which no drain moves. */
+export async function podsOn(ssh: SshConnection, node: string): Promise<string[]> {
+    const get = `get pods --all-namespaces --field-selector spec.nodeName=${node} -o json`;
+    const { items } = JSON.parse((await kubectl(ssh, get)).stdout) as {
+        items: { metadata: { name: string; ownerReferences?: { kind: string }[] } }[];
+    };
+    return items
+        .filter(({ metadata }) => metadata.ownerReferences?.every(({ kind }) => kind !== "DaemonSet") ?? true)
+        .map(({ metadata }) => metadata.name);
 }
 
 /**

@@ -198,9 +198,24 @@ async function livingCluster({ node, peers }: K3sNodeInputs): Promise<MachineAcc
  */
 async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
     const lost = (await withSsh(server, listNodes)).filter(({ name, ready }) => !ready && !roster.includes(name));
-    for (const { name } of lost) {
+    for (const { name, address } of lost) {
+        if (await proxyAnswers(server, address)) {
+            throw new RemoteError(
+                server,
+                "k3s",
+                `${name} is not in the configuration any more and its k3s is silent, but its pods run, the primary may be ` +
+                    "among them; nothing was removed. Start k3s there so that it can be drained, or switch the machine off, " +
+                    "and update again",
+            );
+        }
         await step(name, "lost and no longer in the configuration: forgetting it", () => forgetNode(server, name));
     }
+}
+
+/** Every node has a proxy, whose containers outlive its k3s; nothing is known of how to log in to a machine that was taken out. */
+async function proxyAnswers(server: MachineAccess, address: string): Promise<boolean> {
+    const connect = `timeout 5 bash -c 'exec 3<>/dev/tcp/${address}/${ports.haproxyStats}'`;
+    return address !== "" && (await withSsh(server, (ssh) => ssh.run(connect, { allowFailure: true }))).exitCode === 0;
 }
 
 /**

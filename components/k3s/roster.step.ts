@@ -2,7 +2,7 @@ import type { MachineAccess } from "../machines/machine";
 import { withSsh } from "../machines/ssh";
 import { step } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
-import { drain, forgetNode, listNodes, uncordon, waitForServer, type ClusterNode } from "./cluster-access";
+import { drain, forgetNode, listNodes, podsOn, uncordon, waitForServer, type ClusterNode } from "./cluster-access";
 
 export interface RosterInputs {
     /** Every machine that belongs to the cluster. */
@@ -64,7 +64,7 @@ async function retire(server: MachineAccess, node: ClusterNode, machine: Machine
         if (machine) {
             await stop(machine);
         }
-    } else if (machine && (await runsPods(machine))) {
+    } else if (machine && (await holdsPods(server, node.name)) && (await runsPods(machine))) {
         throw new Error(
             "its k3s is silent, but the machine answers and its pods run, the primary may be among them; nothing was removed. " +
                 "Start k3s there so that it can be drained, or switch the machine off, and update again",
@@ -72,6 +72,10 @@ async function retire(server: MachineAccess, node: ClusterNode, machine: Machine
     }
     await forgetNode(server, node.name);
 }
+
+/** Not after a drain: then only the pods of DaemonSets are left there, which a retirement that was broken off leaves running. */
+const holdsPods = (server: MachineAccess, node: string): Promise<boolean> =>
+    withSsh(server, (ssh) => podsOn(ssh, node)).then((pods) => pods.length > 0);
 
 /** Containers outlive a k3s that was stopped or has crashed. A machine that cannot be reached is lost. */
 const runsPods = (machine: MachineAccess): Promise<boolean> =>

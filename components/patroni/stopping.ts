@@ -1,4 +1,4 @@
-import { kubectl } from "../k3s/cluster-access";
+import { kubectl, listNodes } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { leads, listMembers, type ClusterLocation } from "./api";
@@ -20,6 +20,7 @@ export async function stopInstances(
         return;
     }
     if (replicas > 0) {
+        await refuseSilentNodes(ssh, location, why);
         await step(cluster, `${why}: archiving what was written last`, () =>
             archiveTheRest(ssh, location, archivedWithinSeconds),
         );
@@ -32,6 +33,22 @@ export async function stopInstances(
             return left === "" ? { done: true } : { waiting: left.split("\n").join(", ") };
         });
     });
+}
+
+/** What runs on a node whose kubelet is silent does not end: the others would wait for it, stopped. */
+async function refuseSilentNodes(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+    const columns = "custom-columns=NAME:.metadata.name,NODE:.spec.nodeName --no-headers";
+    const get = `-n ${location.namespace} get pods ${location.instances.join(" ")} --ignore-not-found -o ${columns}`;
+    const pods = (await kubectl(ssh, get)).stdout.split("\n").map((line) => line.split(/\s+/));
+    const silent = new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
+    const stuck = pods.flatMap(([pod = "", node = ""]) => (silent.has(node) ? [`${pod} on ${node}`] : []));
+    if (stuck.length > 0) {
+        throw new Error(
+            `${why}: every instance has to stop first, and these cannot be told to, as their node is not Ready: ` +
+                `${stuck.join(", ")}. Switch the machine on, or take it out of the settings, and run the update again. ` +
+                "Nothing was stopped or changed",
+        );
+    }
 }
 
 /** Starts the instances that a restore stopped, also one that was broken off in between. */

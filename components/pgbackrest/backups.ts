@@ -7,7 +7,7 @@ import type { NormalisedArgs } from "../postgres-ha-args";
 import type { WorkloadContext } from "../workload";
 import { BackupRunner, describeRepository } from "./backup-runner";
 import { BackupState } from "./backup-state";
-import { PgBackRest, type PgBackRestArgs } from "./pgbackrest";
+import { KeptPassphrase, PgBackRest, type PgBackRestArgs } from "./pgbackrest";
 import type { Repository } from "./repository";
 
 export interface BackupOutput {
@@ -32,6 +32,7 @@ export function createPgBackRest(
     parent: pulumi.Resource,
 ): PgBackRest | undefined {
     if (!backup || !repository) {
+        new KeptPassphrase(`${name}-pgbackrest`, { parent });
         return undefined;
     }
     const instances = Array.from({ length: postgres.instances }, (_, index) => instanceName(cluster, index));

@@ -54,7 +54,8 @@ export class PgBackRest extends pulumi.ComponentResource {
         super("postgresha:pgbackrest:PgBackRest", name, {}, opts);
         const object = inCluster(this, args.context);
         this.stanza = args.cluster;
-        this.passphrase = createPassphrase(name, args.backup, this);
+        const generated = generatedPassphrase(name, this);
+        this.passphrase = pulumi.secret(args.backup.passphrase ?? generated);
         const { instance, runner, runnerCertificate } = createTls(name, args, this, object);
         this.runnerCertificate = runnerCertificate;
         const { repository } = args;
@@ -82,16 +83,24 @@ export class PgBackRest extends pulumi.ComponentResource {
     }
 }
 
+/**
+ * In the place of PgBackRest, under its name, while a stack has no backups: the passphrase stays in the state, as a repository
+ * may hold backups that nothing else opens.
+ */
+export class KeptPassphrase extends pulumi.ComponentResource {
+    constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
+        super("postgresha:pgbackrest:PgBackRest", name, {}, opts);
+        generatedPassphrase(name, this);
+        this.registerOutputs({});
+    }
+}
+
 const metadata = metadataOf("pgbackrest");
 
-function createPassphrase(name: string, backup: NormalisedBackup, parent: pulumi.Resource): pulumi.Output<string> {
-    const given = backup.passphrase;
-    return pulumi.secret(
-        given ??
-            // Letters and digits: pgbackrest.conf has no quoting.
-            new random.RandomPassword(`${name}-passphrase`, { length: 48, special: false }, { parent }).result,
-    );
-}
+/** Made in any case and once, also where another is given: what was encrypted with it is read with nothing else. */
+const generatedPassphrase = (name: string, parent: pulumi.Resource): pulumi.Output<string> =>
+    // Letters and digits: pgbackrest.conf has no quoting.
+    new random.RandomPassword(`${name}-passphrase`, { length: 48, special: false }, { parent }).result;
 
 type Files = Record<string, pulumi.Input<string>>;
 

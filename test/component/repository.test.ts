@@ -131,12 +131,12 @@ describe("a stack whose bucket exists", () => {
 });
 
 describe("a stack without backups", () => {
-    it("has neither store nor check nor runner", async () => {
+    it("has neither store nor check nor runner, and keeps the passphrase of a repository that it may have had", async () => {
         const { backup: _, ...args } = devArguments();
         const { resources } = await deployPostgres(args);
         assert.deepEqual(
             names(resources).filter((name) => /-store|repository|backup|pgbackrest/.test(name)),
-            [],
+            ["postgres-pgbackrest", "postgres-pgbackrest-passphrase"],
         );
         find(resources, "StatefulSet", "postgres-patroni-instances");
     });

@@ -4,7 +4,7 @@ import { stackOutputs } from "../../stacks/outputs";
 import type { PostgresHA } from "../../components/postgres-ha";
 import { leaks } from "./leaks";
 import { answerFor, secretValues, valueOf, type Recorded } from "./mocks";
-import { devStack, find, kind, objects } from "./stack";
+import { deployPostgres, devArguments, devStack, find, kind, objects } from "./stack";
 
 // Looked at is what the program sends: inputs and component outputs, as the engine gets them. Not proven here: that the
 // engine encrypts what is marked, that a provider keeps the mark on its outputs, and what a provider logs.
@@ -73,6 +73,19 @@ describe("secrets of the dev stack", () => {
         const holders = objects(resources).filter(({ inputs }) => leaks(inputs, secrets, "").length > 0);
         assert.deepEqual([...new Set(holders.map(kind))], ["Secret"]);
         assert.equal(holders.length, 8);
+    });
+
+    it("keep the generated passphrase while there are no backups, or another is given: a repository may still need it", async () => {
+        const { backup, ...withoutBackups } = devArguments();
+        assert.ok(backup);
+        const passphrase = pulumi.secret("a-passphrase-of-somebody-s-own");
+        for (const args of [withoutBackups, { ...withoutBackups, backup: { ...backup, passphrase } }]) {
+            const { resources: others } = await deployPostgres(args);
+            const kept = [others, resources].map((each) =>
+                find(each, "RandomPassword", "postgres-pgbackrest-passphrase"),
+            );
+            assert.equal(kept[0]?.urn, kept[1]?.urn);
+        }
     });
 
     it("of the outputs are marked: connection strings, kubeconfig and passphrase, and not the public certificate", async () => {

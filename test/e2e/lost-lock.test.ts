@@ -19,6 +19,7 @@ import {
     settingRefused,
     walGone,
 } from "../../drills/lab/scenarios/past-mending";
+import { rewindCutOff } from "../../drills/lab/scenarios/rewind-cut-off";
 import { streamsCut } from "../../drills/lab/scenarios/streams-cut";
 import { twoFrozen, twoFrozenQuorum } from "../../drills/lab/scenarios/two-frozen";
 import { unseenPromotion } from "../../drills/lab/scenarios/unseen-promotion";
@@ -149,6 +150,13 @@ describe("the loopback lab", function () {
     it("starts a standby that was interrupted before a fork, with what it has, which never came back without it", async () => {
         await shows(halfReceived, patchesBefore("93"), ({ stuck }) => stuck);
         await comesBack(halfReceived, { madeAnew: false });
+    });
+
+    it("copies a member anew whose pg_rewind was cut off, which led without rows that were acknowledged", async () => {
+        await shows(rewindCutOff, patchesBefore("91"), ({ madeAnew, lost }) => madeAnew === false && lost > 0);
+        const { madeAnew, lost, acknowledged } = await play(rewindCutOff, "all");
+        assert.ok(acknowledged >= 100);
+        assert.deepEqual({ madeAnew, lost }, { madeAnew: true, lost: 0 });
     });
 
     it("copies a primary that has a damaged page, which no base backup survived without the patch", async () => {

@@ -6,6 +6,7 @@ import { describeInstance, describeSettings } from "../../../commands/status/pat
 import { certificateLines, damageLines } from "../../../commands/status/render";
 
 const numbers = [1, 2, 3];
+const now = new Date("2026-11-24T12:00:00Z");
 
 function whole(): Observation {
     return {
@@ -51,14 +52,14 @@ const element = <Item>(items: Item[], index: number): Item => {
 
 describe("serving and redundant", () => {
     it("are both true of a whole stack, and no reason is given", () => {
-        assert.deepEqual(assess(whole()), { serving: true, redundant: true, reasons: [] });
+        assert.deepEqual(assess(whole(), now), { serving: true, redundant: true, reasons: [] });
     });
 
     it("tell a stack that serves with one machine gone from a redundant one", () => {
         const seen = whole();
         Object.assign(element(seen.machines, 2), { state: "exited", reachable: false });
         Object.assign(element(seen.writes, 2), { accepted: false, problem: "no connection" });
-        const { serving, redundant, reasons } = assess(seen);
+        const { serving, redundant, reasons } = assess(seen, now);
         assert.equal(serving, true);
         assert.equal(redundant, false);
         assert.deepEqual(reasons, [
@@ -70,7 +71,7 @@ describe("serving and redundant", () => {
     it("are both false when no entry takes a write, even if every member looks well", () => {
         const seen = whole();
         for (const write of seen.writes) write.accepted = false;
-        assert.deepEqual({ ...assess(seen), reasons: [] }, { serving: false, redundant: false, reasons: [] });
+        assert.deepEqual({ ...assess(seen, now), reasons: [] }, { serving: false, redundant: false, reasons: [] });
     });
 
     const spoil: [string, (seen: Observation) => void, RegExp][] = [
@@ -110,13 +111,23 @@ describe("serving and redundant", () => {
         ["a cordoned node", (seen) => (element(seen.nodes ?? [], 1).cordoned = true), /machine-2 is cordoned/],
         ["settings that nobody tells", (seen) => (seen.patroni = undefined), /settings are not known/],
         ["a machine that is no node", (seen) => seen.nodes?.pop(), /machine-3 is no node/],
+        [
+            "a node that no machine is",
+            (seen) => seen.nodes?.push({ ...element(seen.nodes, 0), name: "machine-4" }),
+            /machine-4 is none of the stack's machines/,
+        ],
+        [
+            "certificates that are about to end",
+            (seen) => (element(seen.writes, 0).certificateEnd = new Date("2027-02-22T00:00:00Z")),
+            /certificates end in 89 days/,
+        ],
         ["an unreachable Kubernetes API", (seen) => (seen.nodes = undefined), /API answers on no server/],
     ];
     for (const [what, change, reason] of spoil) {
         it(`are not the same with ${what}: it serves and is not redundant`, () => {
             const seen = whole();
             change(seen);
-            const { serving, redundant, reasons } = assess(seen);
+            const { serving, redundant, reasons } = assess(seen, now);
             assert.deepEqual([serving, redundant], [true, false]);
             assert.match(reasons.join("\n"), reason);
         });
@@ -159,7 +170,6 @@ describe("reading the members' answers", () => {
 });
 
 describe("the certificates in the status", () => {
-    const now = new Date("2026-11-24T12:00:00Z");
     const lines = (...ends: string[]) =>
         certificateLines(
             {
@@ -175,13 +185,13 @@ describe("the certificates in the status", () => {
 
     it("are as good as the one that ends first", () => {
         assert.deepEqual(lines("2027-11-24T12:00:01Z", "2027-06-01T00:00:00Z"), [
-            "certificates  valid until 2027-06-01, 188 days",
+            "certificates  valid until 2027-06-01, 188 days; the next update (make up) renews them",
         ]);
     });
 
     it("say what renews them once an update would", () => {
         assert.deepEqual(lines("2027-01-22T00:00:00Z"), [
-            "certificates  valid until 2027-01-22, 58 days; run an update (make up), which renews them",
+            "certificates  valid until 2027-01-22, 58 days; the next update (make up) renews them",
         ]);
     });
 

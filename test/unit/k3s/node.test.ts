@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { podInterface, provider, type K3sNodeInputs } from "../../../components/k3s/node.step";
 import { withSsh } from "../../../components/machines/ssh";
 import { fakeCommands } from "../offline/fake-commands";
@@ -53,10 +55,12 @@ describe("the creation of a node", () => {
     const put = files.put.bind(files);
     /** A cluster that knows these nodes; `uname` ends the step where the installation would begin. */
     const cluster = (...nodes: string[]): void => {
-        const items = nodes.map((name) => ({ metadata: { name }, status: { conditions: [] } }));
+        const addresses = [{ type: "InternalIP", address: "192.0.2.9" }];
+        const items = nodes.map((name) => ({ metadata: { name }, status: { conditions: [], addresses } }));
         restore = fakeCommands(directory.path(), {
             uname: "echo enough >&2; exit 1",
             systemctl: "exit 0",
+            timeout: `case "$*" in *192.0.2.9/8404*) [ -e ${directory.path()}/proxy-runs ] ;; *) exit 9 ;; esac`,
             k3s: `case "$*" in
 *readyz*) printf ok ;;
 *"get nodes"*) echo '${JSON.stringify({ items })}' ;;
@@ -100,6 +104,17 @@ esac`,
         assert.ok(forgets());
         const at = (part: string) => machine.commands.findIndex((command) => command.includes(part));
         assert.ok(at("systemctl stop k3s-agent.service") < at("delete node machine-1"));
+    });
+
+    it("forgets a lost machine that was taken out, and none whose pods run on: the primary may be among them", async () => {
+        cluster("server-1", "taken-out");
+        const taken = () => machine.commands.some((command) => command.includes("delete node taken-out"));
+        put("/proxy-runs", "");
+        await assert.rejects(provider.create(agent()), /taken-out .*its pods run[^]*nothing was removed/);
+        assert.equal(taken(), false);
+        rmSync(join(directory.path(), "proxy-runs"));
+        await assert.rejects(provider.create(agent()), /enough/);
+        assert.equal(taken(), true);
     });
 
     it("is refused on a node of another stack, which stays as it is", async () => {

@@ -44,6 +44,7 @@ describe("machines taken out of the configuration", function () {
 echo "$*" >> ${file("calls")}
 case "$*" in
 *"get --raw /readyz"*) printf ok ;;
+*"get pods"*) cat ${file("pods")} ;;
 *"get nodes"*) cat ${file("nodes")} ;;
 *"get persistentvolumes"*) cat ${file("volumes")} ;;
 *"get node "*) echo "node/$(echo "$*" | sed 's/.*get node \\([^ ]*\\).*/\\1/')" ;;
@@ -54,20 +55,25 @@ esac`;
             systemctl: `echo "systemctl $*" >> ${file("calls")}`,
             pgrep: `[ -e ${file("pods-run")} ]`,
         });
+        pods("StatefulSet", "DaemonSet");
         writeFileSync(
             file("volumes"),
             JSON.stringify({ items: [volume("lost", "machine-3"), volume("kept", "machine-2")] }),
         );
     });
     afterEach(() => restore());
+    const pods = (...owners: string[]) => {
+        const items = owners.map((kind) => ({ metadata: { name: kind, ownerReferences: [{ kind }] } }));
+        writeFileSync(file("pods"), JSON.stringify({ items }));
+    };
     const cluster = (...nodes: object[]) => writeFileSync(file("nodes"), JSON.stringify({ items: nodes }));
 
     it("are retired lost ones first", () => {
         const found = retirementOrder(
             [
-                { name: "machine-1", ready: true },
-                { name: "living", ready: true },
-                { name: "lost", ready: false },
+                { name: "machine-1", address: "", ready: true },
+                { name: "living", address: "", ready: true },
+                { name: "lost", address: "", ready: false },
             ],
             [named("machine-1")],
         );
@@ -132,6 +138,14 @@ esac`;
         assert.deepEqual(changes(), []);
         rmSync(file("pods-run"));
         await update();
+        assert.match(changes()[0] ?? "", /delete node machine-3/);
+    });
+
+    it("are forgotten when a retirement was broken off after their drain, though the pods of DaemonSets run", async () => {
+        cluster(node("machine-1", true), node("machine-3", false));
+        writeFileSync(file("pods-run"), "");
+        pods("DaemonSet");
+        await provider.update?.("roster", inputs("machine-1", "machine-3"), inputs("machine-1"));
         assert.match(changes()[0] ?? "", /delete node machine-3/);
     });
 

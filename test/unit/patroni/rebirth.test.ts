@@ -13,6 +13,7 @@ interface Instance {
 class FakeServer {
     readonly changes: string[] = [];
     archived = "00000001000000000000000A";
+    silentNode = "";
 
     constructor(
         private replicas: number,
@@ -30,6 +31,16 @@ class FakeServer {
         if (scale !== undefined) {
             this.replicas = Number(scale);
             this.changes.push(`scale ${scale}`);
+        }
+        if (command.includes("get nodes")) {
+            const node = (name: string) => ({
+                metadata: { name },
+                status: { conditions: [{ type: "Ready", status: name === this.silentNode ? "Unknown" : "True" }] },
+            });
+            return said(JSON.stringify({ items: ["machine-0", "machine-1", "machine-2"].map(node) }));
+        }
+        if (command.includes("get pods") && command.includes("custom-columns") && this.replicas > 0) {
+            return said(location.instances.map((name, index) => `${name}   machine-${index}\n`).join(""));
         }
         if (command.includes("get statefulset")) return said(String(this.replicas));
         if (stdin.includes("etcdctl")) {
@@ -94,6 +105,18 @@ describe("stopping the instances for a restore", () => {
         const stopping = stopInstances(server.ssh, location, "restore 3", 0);
         await assert.rejects(stopping, /would leave it behind.*000000010000000000000009.*--replicas=0/s);
         assert.deepEqual(server.changes, []);
+    });
+
+    it("is refused while an instance is on a machine that is off: the others would wait for it, stopped", async () => {
+        const server = new FakeServer(3);
+        server.silentNode = "machine-1";
+        const stopping = stopInstances(server.ssh, location, "restore 3", 0);
+        await assert.rejects(stopping, /restore 3: .*: orders-1 on machine-1\. .*Nothing was stopped or changed/);
+        assert.deepEqual(server.changes, []);
+        // Nor is one that a machine which is off has had before.
+        const stopped = new FakeServer(0);
+        stopped.silentNode = "machine-1";
+        await stopInstances(stopped.ssh, location, "restore 3", 0);
     });
 
     it("goes on when it is archived, or when nobody runs", async () => {

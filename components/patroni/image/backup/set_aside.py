@@ -12,6 +12,8 @@ from .bootstrap import DATA, UNFINISHED, mark_finished
 
 SEEN = os.path.join(os.path.dirname(DATA), "restore-generation")
 COPYING = f"{DATA}.copying"
+# Of a pg_rewind that has not ended (91-rewind-cut-off.patch): what has it Patroni does not start.
+REWINDING = f"{DATA}.rewinding"
 # What Patroni has put aside to copy the primary, and may take back; under the second name, since the copy is whole, it may not
 # (94-past-mending.patch).
 ASIDE = f"{DATA}.aside"
@@ -32,6 +34,7 @@ def main() -> int:
         # What earlier restores set aside stays too: the older it is, the more it holds that is nowhere else.
         os.rename(before, f"{DATA}{SUFFIX}{generation}")
         print(f"set-aside: the data directory is now {DATA}{SUFFIX}{generation}", flush=True)
+    forget_rewind()
     with open(f"{SEEN}.new", "w", encoding="utf8") as file:
         file.write(str(generation))
     os.replace(f"{SEEN}.new", SEEN)
@@ -53,6 +56,14 @@ def put_unfinished_aside() -> None:
     mark_finished()
     if os.path.exists(COPYING):
         os.remove(COPYING)
+        flush(os.path.dirname(DATA))
+    forget_rewind()
+
+
+def forget_rewind() -> None:
+    """Of a data directory that is not there any more."""
+    if not is_there() and os.path.exists(REWINDING):
+        os.remove(REWINDING)
         flush(os.path.dirname(DATA))
 
 

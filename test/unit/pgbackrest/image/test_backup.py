@@ -490,7 +490,8 @@ class SetAside(unittest.TestCase):
         self.data = os.path.join(self.folder.name, "pgdata")
         mark = os.path.join(self.folder.name, "bootstrap-unfinished")
         seen = os.path.join(self.folder.name, "restore-generation")
-        beside = [(set_aside, name, f"{self.data}.{name.lower()}") for name in ("COPYING", "ASIDE", "SUPERSEDED")]
+        marks = ("COPYING", "REWINDING", "ASIDE", "SUPERSEDED")
+        beside = [(set_aside, name, f"{self.data}.{name.lower()}") for name in marks]
         places = [(set_aside, "DATA", self.data), (set_aside, "SEEN", seen), (set_aside, "UNFINISHED", mark), *beside]
         for module, name, value in [*places, (bootstrap, "UNFINISHED", mark)]:
             patch = mock.patch.object(module, name, value)
@@ -542,6 +543,13 @@ class SetAside(unittest.TestCase):
         self.make_data()
         self.mark_copying()
         self.assertEqual(self.start(0), ["pgdata.incomplete"])
+
+    def test_keeps_the_mark_of_a_rewind_that_was_cut_off_with_its_data_only(self):
+        self.make_data()
+        with open(set_aside.REWINDING, "w", encoding="utf8"):
+            pass
+        self.assertEqual(self.start(0), ["pgdata", "pgdata.rewinding"])
+        self.assertEqual(self.start(1), ["pgdata.before-restore-1", "restore-generation"])
 
     def put_aside(self) -> None:
         self.make_data()
