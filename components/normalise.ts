@@ -25,6 +25,7 @@ export function normalise(args: PostgresHAArgs): NormalisedArgs {
             }),
         }),
         ...(args.restore && { restore: args.restore }),
+        ...(args.packagesAsOf !== undefined && { packagesAsOf: args.packagesAsOf }),
     };
     refuse("PostgresHA", postgresHAProblems(normalised));
     return normalised;

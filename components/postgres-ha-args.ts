@@ -86,6 +86,12 @@ export interface PostgresHAArgs {
      * A change by itself costs nothing. @default false
      */
     protectData?: boolean;
+    /**
+     * Day of the Debian packages in the images, PostgreSQL's minor release and its security updates among them: `2026-11-29`. Another
+     * day builds the images anew with the packages of now, and restarts etcd's members, the instances and the proxies one by
+     * one, with one switchover. @default none: the packages of the first build, where the images are still there
+     */
+    packagesAsOf?: string;
 }
 
 /** The arguments with every default in place. */
@@ -103,6 +109,7 @@ export interface NormalisedArgs {
     backup?: NormalisedBackup;
     restore?: RestoreArgs;
     protectData: boolean;
+    packagesAsOf?: string;
 }
 
 /** Defaults, each with its reason. */

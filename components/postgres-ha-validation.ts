@@ -24,9 +24,22 @@ export function postgresHAProblems(args: NormalisedArgs): Problem[] {
         ...databaseProblems(args),
         ...objectiveProblems(args.recovery.objective),
         ...timerProblems(deriveTimers(args.recovery.objective)),
+        ...packagesProblems(args),
         ...backupProblems(args.backup, args.machines),
         ...restoreProblems(args.restore, args.backup !== undefined, args.machines),
     ];
+}
+
+function packagesProblems({ packagesAsOf }: NormalisedArgs): Problem[] {
+    return packagesAsOf === undefined || isDay(packagesAsOf)
+        ? []
+        : [{ path: "packagesAsOf", message: `"${packagesAsOf}" is no day; write it as 2026-11-29` }];
+}
+
+/** A day that the calendar has. */
+function isDay(text: string): boolean {
+    const day = new Date(`${text}T00:00:00Z`);
+    return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text;
 }
 
 const machineCount = ({ machines }: NormalisedArgs): number => machines.machines.length;

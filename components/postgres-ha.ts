@@ -56,7 +56,7 @@ export class PostgresHA extends pulumi.ComponentResource {
         const { machines, owner, host } = createMachines(name, input, this);
         const servers = machines.slice(0, input.kubernetes.servers);
         const k3s = createKubernetes(name, input, servers, machines.slice(servers.length), owner, this);
-        const images = createImages(name, machines, k3s, this);
+        const images = createImages(name, input, machines, k3s, this);
         const roster = new K3sRoster(
             `${name}-roster`,
             { members: machines, servers },
@@ -175,12 +175,18 @@ function createKubernetes(
     );
 }
 
-function createImages(name: string, machines: Machine[], k3s: K3sCluster, parent: pulumi.Resource): Images {
+function createImages(
+    name: string,
+    { packagesAsOf }: NormalisedArgs,
+    machines: Machine[],
+    k3s: K3sCluster,
+    parent: pulumi.Resource,
+): Images {
     const nodes = machines.flatMap((machine, index) => {
         const node = k3s.nodes[index];
         return node ? [{ machine, node }] : [];
     });
-    return new Images(`${name}-images`, { nodes }, { parent });
+    return new Images(`${name}-images`, { nodes, packagesAsOf }, { parent });
 }
 
 /** Nothing to wait for without backups. */

@@ -72,6 +72,7 @@ const schema = z.strictObject({
         .optional(),
     haproxy: z.strictObject({ maximumReplicaLag: z.string().optional(), resources: resources.optional() }).optional(),
     protectData: z.boolean().optional(),
+    packagesAsOf: z.string().optional(),
     database: z.strictObject({ name: z.string().optional(), owner: z.string().optional() }).optional(),
     recovery: z
         .strictObject({

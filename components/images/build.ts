@@ -15,6 +15,10 @@ export function ensureBuilt(image: Image): Promise<void> {
     return build;
 }
 
+/** The engine keeps what a Dockerfile's step has made as long as nothing before it changes. */
+const packagesOf = ({ packagesAsOf }: Image): string[] =>
+    packagesAsOf === undefined ? [] : ["--build-arg", `PACKAGES_AS_OF=${packagesAsOf}`];
+
 async function buildIfMissing(image: Image): Promise<void> {
     // `image ls` finds nothing by a name that begins with docker.io.
     if ((await docker(["image", "inspect", "--format", "{{.Id}}", image.reference], { allowFailure: true })) !== "") {
@@ -29,7 +33,7 @@ async function buildIfMissing(image: Image): Promise<void> {
             await chmod(join(context, name), 0o755);
         }
         await step("images", `building ${image.reference}`, () =>
-            docker(["build", "--network", "host", "--tag", image.reference, context]),
+            docker(["build", "--network", "host", ...packagesOf(image), "--tag", image.reference, context]),
         );
     } finally {
         await rm(context, { recursive: true, force: true });

@@ -10,6 +10,8 @@ export interface Image {
     context: string;
     /** Released files put beside the Dockerfile. */
     artifacts: ArtifactName[];
+    /** Another value is another image, with Debian's packages of the day on which it is built. */
+    packagesAsOf?: string;
 }
 
 export type ImageName = "etcd" | "patroni" | "haproxy";
@@ -20,8 +22,9 @@ const sources: Record<ImageName, { context: string; artifacts: ArtifactName[]; v
     haproxy: { context: "components/haproxy/image", artifacts: [], version: "" },
 };
 
-export function image(name: ImageName): Image {
+export function image(name: ImageName, packagesAsOf?: string): Image {
     const { context, artifacts, version } = sources[name];
-    const digest = contentDigest(context, versions.baseImage, version, versions.postgresql);
-    return { reference: `docker.io/postgres-ha/${name}:${digest}`, context, artifacts };
+    const given = packagesAsOf === undefined ? {} : { packagesAsOf };
+    const digest = contentDigest(context, versions.baseImage, version, versions.postgresql, ...Object.values(given));
+    return { reference: `docker.io/postgres-ha/${name}:${digest}`, context, artifacts, ...given };
 }

@@ -6,6 +6,8 @@ import { image, type Image, type ImageName } from "./image";
 export interface ImagesArgs {
     /** Nodes that must hold the images, with what must exist before. */
     nodes: { machine: Machine; node: pulumi.Resource }[];
+    /** As in PostgresHAArgs. */
+    packagesAsOf?: string;
 }
 
 const names: ImageName[] = ["etcd", "patroni", "haproxy"];
@@ -19,7 +21,7 @@ export class Images extends pulumi.ComponentResource {
 
     constructor(name: string, args: ImagesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("postgresha:images:Images", name, {}, opts);
-        const images = names.map((imageName) => ({ imageName, image: image(imageName) }));
+        const images = names.map((imageName) => ({ imageName, image: image(imageName, args.packagesAsOf) }));
         const built = images.map(
             ({ imageName, image }) => new BuiltImage(`${name}-${imageName}`, image, { parent: this }),
         );

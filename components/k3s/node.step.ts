@@ -212,10 +212,14 @@ async function forgetLostStrangers(server: MachineAccess, roster: string[]): Pro
     }
 }
 
-/** Every node has a proxy, whose containers outlive its k3s; nothing is known of how to log in to a machine that was taken out. */
+/**
+ * Every node has a proxy, whose containers outlive its k3s; nothing is known of how to log in to a machine that was taken out.
+ * Where a firewall keeps the servers from both ports it is taken for lost.
+ */
 async function proxyAnswers(server: MachineAccess, address: string): Promise<boolean> {
-    const connect = `timeout 5 bash -c 'exec 3<>/dev/tcp/${address}/${ports.haproxyStats}'`;
-    return address !== "" && (await withSsh(server, (ssh) => ssh.run(connect, { allowFailure: true }))).exitCode === 0;
+    const connect = (port: number) => `timeout 5 bash -c 'exec 3<>/dev/tcp/${address}/${port}'`;
+    const anyPort = [ports.readWrite, ports.haproxyStats].map(connect).join(" || ");
+    return address !== "" && (await withSsh(server, (ssh) => ssh.run(anyPort, { allowFailure: true }))).exitCode === 0;
 }
 
 /**

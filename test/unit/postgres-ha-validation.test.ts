@@ -91,6 +91,15 @@ describe("names", () => {
         }
     });
 
+    it("of days are the calendar's: the packages of another day are another image", () => {
+        for (const day of ["2026-11-31", "29.11.2026", "today", ""]) {
+            assert.deepEqual(complaints({ packagesAsOf: day }), [
+                `packagesAsOf: "${day}" is no day; write it as 2026-11-29`,
+            ]);
+        }
+        assert.deepEqual(complaints({ packagesAsOf: "2028-02-29" }), []);
+    });
+
     it("of database and owner are PostgreSQL's, and none that the stack uses itself", () => {
         const remedy =
             "cannot be used; lower-case letters, digits and underscores, and not postgres, template0, template1, replicator, rewind";

@@ -60,7 +60,7 @@ describe("the creation of a node", () => {
         restore = fakeCommands(directory.path(), {
             uname: "echo enough >&2; exit 1",
             systemctl: "exit 0",
-            timeout: `case "$*" in *192.0.2.9/8404*) [ -e ${directory.path()}/proxy-runs ] ;; *) exit 9 ;; esac`,
+            timeout: `case "$*" in *192.0.2.9/5432*) exit 1 ;; *192.0.2.9/8404*) [ -e ${directory.path()}/proxy-runs ] ;; *) exit 9 ;; esac`,
             k3s: `case "$*" in
 *readyz*) printf ok ;;
 *"get nodes"*) echo '${JSON.stringify({ items })}' ;;
