@@ -1,4 +1,4 @@
-import { warnBeforeDays } from "../../components/certificates/renewal";
+import { warnBeforeDays, youngerByDays } from "../../components/certificates/renewal";
 import type { Observation } from "./collect";
 
 export interface Assessment {
@@ -54,8 +54,8 @@ function nodeReasons({ nodes, machines }: Observation): string[] {
             .filter(({ name }) => !machines.some((machine) => machine.name === name))
             .map(
                 ({ name }) =>
-                    `node ${name} is none of the stack's machines: it was taken out and has come back; ` +
-                    `run k3s-uninstall.sh on it, then an update`,
+                    `node ${name} is none of the stack's machines: it was taken out and has come back; on it ` +
+                    `\`systemctl disable --now k3s k3s-agent\`, then \`kubectl delete node ${name}\``,
             ),
     ];
 }
@@ -136,5 +136,8 @@ function certificateReasons(seen: Observation, now: Date): string[] {
     const end = certificateEnd(seen);
     return end === undefined || daysUntil(end, now) >= warnBeforeDays
         ? []
-        : [`certificates end in ${daysUntil(end, now)} days, and service with them: run an update (make up)`];
+        : [
+              `certificates end in ${daysUntil(end, now)} days, some of them up to ${youngerByDays} days earlier, ` +
+                  "and service with them: run an update (make up)",
+          ];
 }

@@ -7,7 +7,7 @@ import { step, waitFor } from "../progress";
 import { changedInputs, inputDiff, type StepProvider } from "../step";
 import { ports } from "../naming";
 import type { NodeRole } from "./config";
-import { evacuate, forgetNode, listNodes, readyServer, waitForServer } from "./cluster-access";
+import { evacuate, forgetNode, listNodes, podsOn, readyServer, waitForServer } from "./cluster-access";
 import { configFile, data, forgetPassword, isForgotten, lookAt, nodeMarker, takeOff, unitName } from "./installation";
 
 export interface K3sNodeInputs {
@@ -199,13 +199,15 @@ async function livingCluster({ node, peers }: K3sNodeInputs): Promise<MachineAcc
 async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
     const lost = (await withSsh(server, listNodes)).filter(({ name, ready }) => !ready && !roster.includes(name));
     for (const { name, address } of lost) {
-        if (await proxyAnswers(server, address)) {
+        const pods = await withSsh(server, (ssh) => podsOn(ssh, name));
+        // Without any, a retirement was broken off after its drain.
+        if (pods.length > 0 && (await proxyAnswers(server, address))) {
             throw new RemoteError(
                 server,
                 "k3s",
-                `${name} is not in the configuration any more and its k3s is silent, but its pods run, the primary may be ` +
-                    "among them; nothing was removed. Start k3s there so that it can be drained, or switch the machine off, " +
-                    "and update again",
+                `${name} is not in the configuration any more and its k3s is silent, but its pods run (${pods.join(", ")}); ` +
+                    "nothing was removed. Start k3s there so that it can be drained, or switch the machine off, and update " +
+                    `again. If another host has its address ${address} now: kubectl delete node ${name}`,
             );
         }
         await step(name, "lost and no longer in the configuration: forgetting it", () => forgetNode(server, name));

@@ -118,8 +118,8 @@ describe("serving and redundant", () => {
         ],
         [
             "certificates that are about to end",
-            (seen) => (element(seen.writes, 0).certificateEnd = new Date("2027-02-22T00:00:00Z")),
-            /certificates end in 89 days/,
+            (seen) => (element(seen.writes, 0).certificateEnd = new Date("2027-08-21T00:00:00Z")),
+            /certificates end in 269 days/,
         ],
         ["an unreachable Kubernetes API", (seen) => (seen.nodes = undefined), /API answers on no server/],
     ];
