@@ -17,7 +17,7 @@ export interface Outcome {
     begunTwice?: boolean;
     /** Its data directory is another one than before. */
     madeAnew?: boolean;
-    /** Another one leads although nothing was wrong with the primary. */
+    /** Another one leads, or could have taken the lock, although nothing was wrong with the primary. */
     gaveWay?: boolean;
     /** A replica offers itself for reads although it cannot know how old they are. */
     readsOfAnyAge?: boolean;
