@@ -114,7 +114,10 @@ esac`,
         };
         pods("DaemonSet", "StatefulSet");
         put("/proxy-runs", "");
-        await assert.rejects(provider.create(agent()), /taken-out .*its pods run \(StatefulSet\)[^]*nothing was removed/);
+        await assert.rejects(
+            provider.create(agent()),
+            /taken-out .*its pods run \(StatefulSet\)[^]*nothing was removed/,
+        );
         assert.equal(taken(), false);
         pods("DaemonSet");
         await assert.rejects(provider.create(agent()), /enough/);
