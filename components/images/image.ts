@@ -24,7 +24,7 @@ const sources: Record<ImageName, { context: string; artifacts: ArtifactName[]; v
 
 export function image(name: ImageName, packagesAsOf?: string): Image {
     const { context, artifacts, version } = sources[name];
-    const contents = [versions.baseImage, version, versions.postgresql, packagesAsOf ?? []].flat();
-    const digest = contentDigest(context, ...contents);
+    const packages = packagesAsOf === undefined ? [] : [packagesAsOf];
+    const digest = contentDigest(context, versions.baseImage, version, versions.postgresql, ...packages);
     return { reference: `docker.io/postgres-ha/${name}:${digest}`, context, artifacts, packagesAsOf };
 }

@@ -63,9 +63,10 @@ export async function listNodes(ssh: SshConnection): Promise<ClusterNode[]> {
 }
 
 /** Names of the pods that the API has on a node, but for those of DaemonSets, which no drain moves. */
-export async function podsOn(ssh: SshConnection, node: string): Promise<string[]> {
+export async function podsOn(server: MachineAccess, node: string): Promise<string[]> {
     const get = `get pods --all-namespaces --field-selector spec.nodeName=${node} -o json`;
-    const { items } = JSON.parse((await kubectl(ssh, get)).stdout) as {
+    const { stdout } = await withSsh(server, (ssh) => kubectl(ssh, get));
+    const { items } = JSON.parse(stdout) as {
         items: { metadata: { name: string; ownerReferences?: { kind: string }[] } }[];
     };
     return items

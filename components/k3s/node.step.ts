@@ -199,7 +199,7 @@ async function livingCluster({ node, peers }: K3sNodeInputs): Promise<MachineAcc
 async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
     const lost = (await withSsh(server, listNodes)).filter(({ name, ready }) => !ready && !roster.includes(name));
     for (const { name, address } of lost) {
-        const pods = await withSsh(server, (ssh) => podsOn(ssh, name));
+        const pods = await podsOn(server, name);
         // Without any, a retirement was broken off after its drain.
         if (pods.length > 0 && (await proxyAnswers(server, address))) {
             throw new RemoteError(

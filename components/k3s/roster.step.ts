@@ -64,7 +64,8 @@ async function retire(server: MachineAccess, node: ClusterNode, machine: Machine
         if (machine) {
             await stop(machine);
         }
-    } else if (machine && (await holdsPods(server, node.name)) && (await runsPods(machine))) {
+        // Without any, a retirement was broken off after its drain, which leaves those of DaemonSets running.
+    } else if (machine && (await podsOn(server, node.name)).length > 0 && (await runsPods(machine))) {
         throw new Error(
             "its k3s is silent, but the machine answers and its pods run, the primary may be among them; nothing was removed. " +
                 "Start k3s there so that it can be drained, or switch the machine off, and update again",
@@ -72,10 +73,6 @@ async function retire(server: MachineAccess, node: ClusterNode, machine: Machine
     }
     await forgetNode(server, node.name);
 }
-
-/** Not after a drain: then only the pods of DaemonSets are left there, which a retirement that was broken off leaves running. */
-const holdsPods = (server: MachineAccess, node: string): Promise<boolean> =>
-    withSsh(server, (ssh) => podsOn(ssh, node)).then((pods) => pods.length > 0);
 
 /** Containers outlive a k3s that was stopped or has crashed. A machine that cannot be reached is lost. */
 const runsPods = (machine: MachineAccess): Promise<boolean> =>

@@ -12,6 +12,9 @@ export const numberOf = (member: string): number => Number(member.split("-").at(
 /** For signals: Patroni and PostgreSQL of a member. */
 export const partsOf = (number: number): string[] => [`patroni-${number}`, `postgresql-${number}`];
 
+/** The data directory of a member. */
+export const dataOf = (number: number): string => `/lab/data/patroni-${number}/pgdata`;
+
 const addressesOf = (members: number[]): string => members.map((number) => `127.0.0.${number}`).join(",");
 
 /** The three members by what they do. */
@@ -184,7 +187,7 @@ export class Lab {
     /** The first record of this member's timeline, with the time of the promotion; `undefined` if it has not got it. */
     async beginning(number: number): Promise<string | undefined> {
         const record = await this.container.run(
-            `cd /lab/data/patroni-${number}/pgdata/pg_wal && newest=$(ls *.history | tail -n 1) && ` +
+            `cd ${dataOf(number)}/pg_wal && newest=$(ls *.history | tail -n 1) && ` +
                 `/usr/lib/postgresql/${versions.postgresql}/bin/pg_waldump --path . --limit 1 ` +
                 `--timeline $((16#\${newest%.history})) ` +
                 `--start $(awk 'NF { fork = $2 } END { print fork }' $newest) 2> /dev/null || true`,
@@ -192,11 +195,21 @@ export class Lab {
         return record === "" ? undefined : record;
     }
 
+    /** By which a data directory is known again; empty while there is none. */
+    inode(number: number): Promise<string> {
+        return this.container.run(`stat --format %i ${dataOf(number)} 2> /dev/null || true`);
+    }
+
+    /** Patroni, which does not run, starts without a data directory. */
+    async beginAnew(number: number): Promise<void> {
+        await this.container.run(`rm -rf ${dataOf(number)}`);
+        await this.startPatroni(number);
+    }
+
     /** As a person would who has understood that this member is past mending: its data directory is thrown away. */
     async remake(number: number): Promise<void> {
         await this.signal("KILL", ...partsOf(number));
-        await this.container.run(`rm -rf /lab/data/patroni-${number}/pgdata`);
-        await this.startPatroni(number);
+        await this.beginAnew(number);
     }
 
     /** The lock vanishes with the lease under it. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { successorOf, type Lab, type Roles } from "../lab";
+import { dataOf, successorOf, type Lab, type Roles } from "../lab";
 import { timers } from "../member-config";
 import type { Outcome, Scenario } from "./scenario";
 
@@ -9,7 +9,7 @@ const unconnectedMs = (timers.replication.walSenderTimeout + 1) * 1000;
 
 /** The primary takes connections for replication or refuses them; those of these standbys end. Patroni does not notice. */
 async function replication(lab: Lab, primary: number, method: "trust" | "reject", standbys: number[]): Promise<void> {
-    const hba = `/lab/data/patroni-${primary}/pgdata/pg_hba.conf`;
+    const hba = `${dataOf(primary)}/pg_hba.conf`;
     await lab.container.run(`sed -i -E '/^host +replication/s/[a-z]+$/${method}/' ${hba} && grep -q ${method} ${hba}`);
     const names = standbys.map((number) => `'member-${number}'`).join(", ");
     const end = `select pg_terminate_backend(pid) from pg_stat_replication where application_name in (${names})`;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitUntilItWorks } from "../../../components/progress";
 import { versions } from "../../../components/versions";
-import { partsOf, successorOf, waitForPromotion, type Lab } from "../lab";
+import { dataOf, partsOf, successorOf, waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
 /** A member is given up after 120 s. Who is not back by then, or made anew, never will be. */
@@ -9,11 +9,6 @@ const patienceSeconds = 200;
 const leftAloneMs = 150_000;
 
 const rowsMeanwhile = 20;
-
-const inode = (lab: Lab, member: number): Promise<string> =>
-    lab.container.run(`stat --format %i ${dataOf(member)} 2> /dev/null || true`);
-
-const dataOf = (member: number): string => `/lab/data/patroni-${member}/pgdata`;
 
 /** Whether this standby has in time what the primary has now. */
 async function comesUp(lab: Lab, standby: number, patience: number): Promise<boolean> {
@@ -42,7 +37,7 @@ interface Break {
 
 /** Breaks something of a standby and kills it, and waits for what becomes of it. */
 async function play(lab: Lab, { standby, away, damage, onlyPostgres, lost, mend, patience }: Break): Promise<Outcome> {
-    const before = await inode(lab, standby);
+    const before = await lab.inode(standby);
     if (away !== undefined) await lab.signal("KILL", ...partsOf(away));
     const parts = onlyPostgres === true ? [`postgresql-${standby}`] : partsOf(standby);
     await lab.signal("STOP", ...parts);
@@ -65,7 +60,7 @@ async function play(lab: Lab, { standby, away, damage, onlyPostgres, lost, mend,
     // Whoever is back is whole with the others in a moment; etcd may still say what was before.
     if (isBack) await lab.whole();
     const seconds = ((Date.now() - began) / 1000).toFixed(1);
-    const madeAnew = (await inode(lab, standby)) !== before;
+    const madeAnew = (await lab.inode(standby)) !== before;
     if (!isBack) await lab.remake(standby);
     await written;
     const did = isBack
@@ -233,8 +228,7 @@ export const primaryLostThen: Scenario = {
         const seconds = ((Date.now() - began) / 1000).toFixed(1);
         const took = await lab.container.run(`${log} | grep -c "took back the data directory" || true`);
         await lab.startPatroni(away);
-        await lab.container.run(`rm -r ${dataOf(primary)}`);
-        await lab.startPatroni(primary);
+        await lab.beginAnew(primary);
         const note = `${leader ?? "nobody"} led after ${seconds} s, data taken back ${took} times`;
         return { note, stuck: leader === undefined, madeAnew: false };
     },

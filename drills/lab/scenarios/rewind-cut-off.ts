@@ -1,6 +1,6 @@
 import { waitFor } from "../../../components/progress";
 import { versions } from "../../../components/versions";
-import { partsOf, successorOf, waitForPromotion, type Lab } from "../lab";
+import { dataOf, partsOf, successorOf, waitForPromotion, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
 /** More than a page of them. */
@@ -28,9 +28,6 @@ async function divergeAndDie(lab: Lab, primary: number, synchronous: number): Pr
     await waitForPromotion(lab, synchronous);
 }
 
-const inode = (lab: Lab, member: number): Promise<string> =>
-    lab.container.run(`stat --format %i /lab/data/patroni-${member}/pgdata`);
-
 async function run(lab: Lab): Promise<Outcome> {
     const { primary, synchronous, other } = await lab.roles();
     await lab.write(rowsBefore);
@@ -42,14 +39,14 @@ async function run(lab: Lab): Promise<Outcome> {
     await lab.signal("KILL", ...partsOf(other));
     await divergeAndDie(lab, primary, synchronous);
     await lab.container.run(`mv ${program} ${program}.real; cat > ${program}; chmod +x ${program}; rm -f ${changed}`, {
-        stdin: hangingRewind(`/lab/data/patroni-${primary}/pgdata/${file.trim()}`),
+        stdin: hangingRewind(`${dataOf(primary)}/${file.trim()}`),
     });
     await lab.startPatroni(primary);
     await waitFor("the rewind", 120, async () => {
         const there = await lab.container.run(`ls ${changed} 2> /dev/null || true`);
         return there === "" ? { waiting: "it has not ended" } : { done: undefined };
     });
-    const before = await inode(lab, primary);
+    const before = await lab.inode(primary);
     await lab.signal("KILL", `patroni-${primary}`);
     await lab.container.run(`pkill --full '[s]leep 3600'; mv ${program}.real ${program}`);
     await lab.startPatroni(primary);
@@ -57,11 +54,10 @@ async function run(lab: Lab): Promise<Outcome> {
     await lab.write(5);
     await lab.signal("KILL", ...partsOf(synchronous));
     const leader = await successorOf(lab, synchronous, patienceMs);
-    const madeAnew = (await inode(lab, primary)) !== before;
+    const madeAnew = (await lab.inode(primary)) !== before;
     await lab.startPatroni(synchronous);
     // A copy has no WAL of before, and the third has missed some: it would be made anew in two minutes.
-    await lab.container.run(`rm -r /lab/data/patroni-${other}/pgdata`);
-    await lab.startPatroni(other);
+    await lab.beginAnew(other);
     const fate = madeAnew ? "copied anew" : "started with what it had";
     const note = `member-${primary} lost its power in pg_rewind and was ${fate}; then ${leader ?? "nobody"} led`;
     return { note, stuck: leader === undefined, madeAnew };

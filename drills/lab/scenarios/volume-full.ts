@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { successorOf, type Lab } from "../lab";
+import { dataOf, successorOf, type Lab } from "../lab";
 import type { Outcome, Scenario } from "./scenario";
 
 const rowsAfterwards = 20;
@@ -41,7 +41,7 @@ export const volumeFullCrash: Scenario = {
     run: (lab) =>
         play(lab, async (primary) => {
             await lab.container.run(
-                `kill -s KILL $(pgrep --parent $(head -n 1 /lab/data/patroni-${primary}/pgdata/postmaster.pid) --full walwriter)`,
+                `kill -s KILL $(pgrep --parent $(head -n 1 ${dataOf(primary)}/postmaster.pid) --full walwriter)`,
             );
             await sleep(1000);
         }),
