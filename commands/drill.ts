@@ -95,7 +95,7 @@ function revision(): string {
     const program = ["--", ".", ":!Pulumi.*.yaml", ":!docs", ":!*.md", ":!test"];
     const { status, stdout } = git("log", "-1", "--format=%h", ...program);
     return status === 0
-        ? stdout.trim() + (git("diff", "--quiet", "HEAD", ...program).status === 0 ? "" : "+")
+        ? stdout.trim() + (git("status", "--porcelain", ...program).stdout === "" ? "" : "+")
         : "unknown";
 }
 

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { format, resolveConfig } from "prettier";
-import { publish, publishedFile } from "../drills/report/published-run";
+import { earlierRun, publish, publishedFile } from "../drills/report/published-run";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { fullTable, headlineTable, replaceBetween } from "../drills/report/tables";
 import type { DrillRun } from "../drills/run";
@@ -22,9 +22,10 @@ async function publishDrills(): Promise<number> {
             'make drill ARGS="--all --rounds 5 --name NAME" makes one.',
         );
     }
-    const run = publish(JSON.parse(readFileSync(file, "utf8")) as DrillRun);
+    const published = publishedFile(checkout, name);
+    const run = publish(earlierRun(file, published) as DrillRun);
     mkdirSync(join(checkout, "docs", "runs"), { recursive: true });
-    await write(relative(checkout, publishedFile(checkout, name)), JSON.stringify(run));
+    await write(relative(checkout, published), JSON.stringify(run));
     for (const [path, table] of [
         ["README.md", headlineTable(run)],
         [join("docs", "measurements.md"), fullTable(run)],

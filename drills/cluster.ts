@@ -144,19 +144,23 @@ export class Cluster {
         return status.podIP;
     }
 
-    /** Hands the primary over to an instance, which is made the synchronous standby first where it is not. */
-    async makePrimary(instance: string): Promise<void> {
+    /**
+     * Hands the primary over to an instance, which is made the synchronous standby first where it is not. Returns the
+     * switchovers that it took.
+     */
+    async makePrimary(instance: string): Promise<number> {
         const { name: leader } = await this.primary();
         if (leader === instance) {
-            return;
+            return 0;
         }
         if ((await this.standby()).name !== instance) {
-            await this.makePrimary((await this.standby()).name);
+            const first = await this.makePrimary((await this.standby()).name);
             await this.waitUntilHealed();
-            return this.makePrimary(instance);
+            return first + (await this.makePrimary(instance));
         }
         await this.askPatroni("POST", "/switchover", { leader, candidate: instance });
         await this.waitUntilHealed();
+        return 1;
     }
 
     /** The folder on the machine that holds an instance's data. */

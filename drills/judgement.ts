@@ -3,7 +3,7 @@ import type { Fault } from "./faults/fault";
 import { describeOverlap } from "./ledger/two-primaries";
 import { starvedFrom } from "./host-steal";
 import { delayedFrom } from "./own-delay";
-import { nobody, type RoundResult } from "./round";
+import { nobody, type Disturbance, type RoundResult } from "./round";
 import { spread, type Spread } from "./statistics";
 
 /** Fewer prove nothing: four readers ask several times a second each, and instances are sampled five times a second. */
@@ -42,12 +42,14 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (notBitten !== undefined) {
         reasons.push(`the fault did not bite: ${notBitten}`);
     }
-    if (fault.failover === "forbidden" && promotions > 0) {
-        reasons.push(`${promotions} promotions without need, from ${primary.before} to ${primary.after}`);
+    const most = fault.failover === "forbidden" ? 0 : (fault.promotions ?? 1);
+    if (promotions > most) {
+        const way = `from ${primary.before} to ${primary.after}`;
+        reasons.push(`${promotions - most} promotions without need, ${way}: ${most} at most belong to the fault`);
     }
-    const expected = fault.promotions ?? (fault.failover === "expected" ? 1 : 0);
-    if (promotions < expected) {
-        reasons.push(`${promotions} of ${expected} promotions: the fault did not bite`);
+    const fewest = fault.promotions ?? (fault.failover === "expected" ? 1 : 0);
+    if (promotions < fewest) {
+        reasons.push(`${promotions} of ${fewest} promotions: the fault did not bite`);
     }
     if (acknowledged < 100) {
         reasons.push(`only ${acknowledged} operations were acknowledged: the load proves nothing`);
@@ -56,8 +58,11 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
 }
 
 /** What nothing is known of, for want of answers since the fault. */
-function unseen({ reads, sampled }: RoundResult): string[] {
+function unseen({ reads, readsPerEntry = {}, sampled }: RoundResult): string[] {
     const reasons: string[] = [];
+    for (const [entry, count] of Object.entries(readsPerEntry)) {
+        if (count === 0) reasons.push(`nothing was read through ${entry}: nothing is known of what it shows`);
+    }
     for (const [from, count] of Object.entries(reads)) {
         if (count < fewestReads) {
             reasons.push(`only ${count} reads on the ${from}: nothing is known of what it shows`);
@@ -103,33 +108,35 @@ interface Limit {
     /** Undefined where nothing is promised. */
     bar: number | undefined;
     of: (result: RoundResult) => number;
-    /** Of the time that is measured, what the host was denied of its processors. */
-    stolen: (result: RoundResult) => number;
+    /** What disturbed the drill in the time that is measured. */
+    disturbance: (result: RoundResult) => Disturbance;
 }
 
 const outageOf = ({ outageSeconds, pauseWhileHealingSeconds }: RoundResult): number =>
     Math.max(outageSeconds, pauseWhileHealingSeconds);
 
 function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
-    const stolen = ({ stolenShare }: RoundResult): number => stolenShare;
     return [
         {
             what: "the outage took",
             bar: barSeconds(fault.bar, timers),
             of: outageOf,
-            stolen,
+            disturbance: ({ stolenShare, ownDelaySeconds }) => ({ stolenShare, ownDelaySeconds }),
         },
         {
             what: "a client waited",
             bar: clientBarSeconds(fault.bar, timers),
             of: ({ worstClientSeconds }) => worstClientSeconds,
-            stolen,
+            disturbance: (result) => result.worstClientDisturbance ?? result,
         },
         {
             what: "until redundant it took",
             bar: fault.redundantWithin,
             of: ({ redundancySeconds }) => redundancySeconds,
-            stolen: ({ stolenWhileHealing }) => stolenWhileHealing,
+            disturbance: ({ stolenWhileHealing, ownDelayWhileHealing = 0 }) => ({
+                stolenShare: stolenWhileHealing,
+                ownDelaySeconds: ownDelayWhileHealing,
+            }),
         },
     ];
 }
@@ -139,21 +146,23 @@ function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
  * that the host got, and while the drill could look, the bar must have been kept.
  */
 function lateness(limit: Limit, results: RoundResult[]): { reason: string; excused: boolean } | undefined {
-    const { what, bar, of, stolen } = limit;
+    const { what, bar, of, disturbance } = limit;
     const p95 = (some: RoundResult[]): number => spread(some.map(of)).p95;
     const reason = `${what} ${p95(results).toFixed(2)} s at the 95th percentile, ${bar} s are accepted`;
     if (bar === undefined || p95(results) <= bar) {
         return undefined;
     }
-    const isExcused = (result: RoundResult): boolean =>
-        (stolen(result) >= starvedFrom || result.ownDelaySeconds >= delayedFrom) &&
-        of(result) * (1 - stolen(result)) - result.ownDelaySeconds <= bar;
+    const isExcused = (result: RoundResult): boolean => {
+        const { stolenShare, ownDelaySeconds } = disturbance(result);
+        const isDisturbed = stolenShare >= starvedFrom || ownDelaySeconds >= delayedFrom;
+        return isDisturbed && of(result) * (1 - stolenShare) - ownDelaySeconds <= bar;
+    };
     const fair = results.filter((result) => !isExcused(result));
     if (fair.length > 0 && p95(fair) > bar) {
         return { reason, excused: false };
     }
-    const denied = Math.max(...results.map(stolen));
-    const delay = Math.max(...results.map(({ ownDelaySeconds }) => ownDelaySeconds));
+    const denied = Math.max(...results.map((result) => disturbance(result).stolenShare));
+    const delay = Math.max(...results.map((result) => disturbance(result).ownDelaySeconds));
     const but =
         `, but in ${results.length - fair.length} of ${results.length} rounds this host was denied up to ` +
         `${(100 * denied).toFixed(0)} % of its CPU time, and the drill itself waited up to ${delay.toFixed(2)} s for a processor`;

@@ -9,11 +9,20 @@ import { StealRecord } from "./host-steal";
 import { differingCopies } from "./ledger/copies";
 import { Ledger } from "./ledger/ledger";
 import { now } from "./ledger/operation";
+import type { Gap } from "./ledger/outage";
 import { Sampler } from "./ledger/sampler";
 import type { Overlap } from "./ledger/two-primaries";
 import type { Verdict } from "./ledger/verdict";
 import { OwnDelay } from "./own-delay";
 import { Timeline, type RecordedTimeline } from "./timeline";
+
+/** What kept the drill from looking, in a stretch of time. */
+export interface Disturbance {
+    /** Share of the host's CPU time that its hypervisor gave to others, 0 to 1. */
+    stolenShare: number;
+    /** Seconds that the drill's own process was kept from running. */
+    ownDelaySeconds: number;
+}
 
 export interface RoundResult extends Verdict {
     fault: string;
@@ -30,17 +39,24 @@ export interface RoundResult extends Verdict {
     /** From the fault, or from when healing was begun, until all members and a synchronous standby are back. */
     redundancySeconds: number;
     primary: { before: string; after: string };
-    /** Timelines that were begun: promotions, of whichever instance. */
+    /** Timelines that were begun, of whichever instance, but for those that the drill itself asked for beside the fault. */
     promotions: number;
     twoPrimaries: Overlap[];
     /** Answers the sampler got since the fault, per instance. */
     sampled: Record<string, number>;
     /** Share of the host's CPU time that its hypervisor gave to others while the longest pause lasted, 0 to 1. */
     stolenShare: number;
-    /** The same from when healing was begun until the cluster was redundant again. */
-    stolenWhileHealing: number;
     /** Seconds that the drill's own process was kept from running while the longest pause lasted. */
     ownDelaySeconds: number;
+    /** The same while the worst client waited. Undefined in rounds that were made before it was kept, as what follows. */
+    worstClientDisturbance?: Disturbance;
+    /** The same from when healing was begun until the cluster was redundant again. */
+    stolenWhileHealing: number;
+    ownDelayWhileHealing?: number;
+    /** Of the primary; the next round must begin on the one that this ended on. */
+    timelines?: { before: number; after: number };
+    /** Seconds until the stack was fit for the round: it was left whole by the one before. */
+    waitedSeconds?: number;
     /** Set when a client still could not write after two minutes, and the fault was healed nevertheless. */
     gaveUp?: string;
     /** Why the fault did nothing; undefined where it did, or nothing is known of it. */
@@ -70,7 +86,7 @@ const warmUpMs = 4000;
 const settleSeconds = (ttl: number): number => Math.max(8, ttl + 2);
 const limitMs = 120_000;
 /** Long enough for each instance to be sampled after it is back, and for what its return may still do to the others. */
-const afterMs = 3000;
+const afterWholeMs = 3000;
 const healLimitSeconds = 600;
 /** For what the database itself does not need: machines, nodes and entries. */
 const layersLimitSeconds = 300;
@@ -81,7 +97,7 @@ const backupLimitSeconds = 120;
 export async function runRound(cluster: Cluster, fault: Fault, options: RoundOptions = {}): Promise<RoundResult> {
     const report = options.report ?? (() => undefined);
     report("waiting until all is well");
-    const { before, ttl, entry } = await fitForRound(cluster).catch((error: unknown) => {
+    const { before, ttl, entry, waitedSeconds } = await fitForRound(cluster).catch((error: unknown) => {
         throw new NotBegun(fault.name, error as Error);
     });
     const begun = new Date();
@@ -136,14 +152,24 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         const wholeAt = timeline.mark(notHealed === undefined ? "whole" : "stuck");
         report("waiting for the machines, the nodes and the entries");
         const stuck = notHealed ?? (await whyNot(cluster.waitUntilWhole(layersLimitSeconds)));
-        await sleep(afterMs);
+        // A lock that is renewed no more once the fault is healed bites as late as one that it kept from being renewed.
+        await sleep(Math.max(afterWholeMs, healAt + 1000 * settleSeconds(ttl) - now()));
         await options.beforeVerdict?.(cluster);
+        const end = now();
         const held = fault.holdSeconds !== undefined;
-        const seen = ledger.outage(faultAt, held ? now() : healAt);
-        const later = held ? undefined : ledger.outage(healAt);
+        const seen = ledger.outage(faultAt, held ? end : healAt);
+        const later = held ? undefined : ledger.outage(healAt, end);
         const pause = later?.whole;
         const longest = pause !== undefined && pause.seconds > seen.whole.seconds ? pause : seen.whole;
-        const clearFrom = needsHealing(fault) ? healAt : faultAt;
+        const worst = [seen, ...(later === undefined ? [] : [later])]
+            .map(({ worstClient }) => worstClient)
+            .reduce((one, other) => (other.seconds > one.seconds ? other : one));
+        const disturbed = ({ from, until = end }: Gap): Disturbance => ({
+            stolenShare: steal.share(from, until),
+            ownDelaySeconds: ownDelay.seconds(from, until),
+        });
+        const clearFrom = needsHealing(fault) && prepared.startsAgainByItself !== true ? healAt : faultAt;
+        const healing = disturbed({ from: clearFrom, until: wholeAt, seconds: 0 });
         const after = await primaryNow(cluster).catch(() => ({ name: nobody, timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
         report("comparing what clients were told with what is there");
@@ -153,16 +179,19 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             target: prepared.target,
             begun: begun.toISOString(),
             outageSeconds: seen.whole.seconds,
-            worstClientSeconds: Math.max(seen.worstClient.seconds, later?.worstClient.seconds ?? 0),
+            worstClientSeconds: worst.seconds,
+            worstClientDisturbance: disturbed(worst),
             pauseWhileHealingSeconds: pause?.seconds ?? 0,
             redundancySeconds: (wholeAt - clearFrom) / 1000,
             primary: { before: before.name, after: after.name },
-            promotions: after.timeline - before.timeline,
+            promotions: after.timeline - before.timeline - (prepared.ownPromotions?.() ?? 0),
+            timelines: { before: before.timeline, after: after.timeline },
+            waitedSeconds,
             twoPrimaries,
             sampled: sampler.answersSince(faultAt),
-            stolenShare: steal.share(longest.from, longest.until ?? now()),
-            stolenWhileHealing: steal.share(clearFrom, wholeAt),
-            ownDelaySeconds: ownDelay.seconds(longest.from, longest.until ?? now()),
+            ...disturbed(longest),
+            stolenWhileHealing: healing.stolenShare,
+            ownDelayWhileHealing: healing.ownDelaySeconds,
             gaveUp,
             notBitten,
             ...(stuck === undefined ? {} : { stuck }),
@@ -187,13 +216,13 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
 
 /** What a round begins with, once the stack is fit for one. */
 async function fitForRound(cluster: Cluster) {
-    await cluster.waitUntilHealed();
+    const waitedSeconds = await cluster.waitUntilHealed();
     await backupsAtRest(cluster);
     const [entry] = cluster.readWrite;
     if (entry === undefined) {
         throw new Error("the connection string names no entry");
     }
-    return { before: await primaryNow(cluster), ttl: (await cluster.timers()).ttl, entry };
+    return { before: await primaryNow(cluster), ttl: (await cluster.timers()).ttl, entry, waitedSeconds };
 }
 
 /** Nothing was done to the stack yet: that says nothing of the fault. */

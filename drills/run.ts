@@ -56,13 +56,23 @@ export interface RunOptions {
 export async function drill(cluster: Cluster, options: RunOptions): Promise<DrillRun> {
     const { faults, rounds, deadline = Infinity, save } = options;
     const run = await begin(cluster, options);
-    let last: Fault | undefined;
+    let last: RoundResult | undefined;
     const possible = new Map<string, boolean>();
+    // Not the next fault's doing. If it is anybody's, then of the one before.
+    const ofTheLast = (message: string): void => {
+        if (last !== undefined) run.crashed.push({ fault: last.fault, message: `afterwards: ${message}` });
+    };
+    const orOfTheLast = (error: unknown): never => {
+        if (error instanceof NotBegun) ofTheLast(explain(error));
+        conclude(run);
+        save(run);
+        throw error;
+    };
     for (let round = 1; round <= rounds; round += 1) {
         for (const [index, fault] of faults.entries()) {
             if (roundsOf(run, fault).length >= round) continue;
             if (!possible.has(fault.name)) {
-                possible.set(fault.name, await isPossible(cluster, fault, run));
+                possible.set(fault.name, await isPossible(cluster, fault, run).catch(orOfTheLast));
                 save(run);
             }
             if (!possible.get(fault.name)) continue;
@@ -71,15 +81,9 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
                 return run;
             }
             const title = `[${round}/${rounds}] ${fault.name} (${index + 1}/${faults.length})`;
-            const goesOn = await oneRound(cluster, fault, run, options, title).catch((error: unknown) => {
-                // Not this fault's doing. If it is anybody's, then of the one before.
-                if (last !== undefined && error instanceof NotBegun)
-                    run.crashed.push({ fault: last.name, message: `afterwards: ${explain(error)}` });
-                conclude(run);
-                save(run);
-                throw error;
-            });
-            last = fault;
+            const { result, goesOn } = await oneRound(cluster, fault, run, options, title).catch(orOfTheLast);
+            if (last !== undefined && result !== undefined) happenedBetween(last, result).forEach(ofTheLast);
+            last = result;
             conclude(run);
             save(run);
             if (!goesOn) {
@@ -163,7 +167,9 @@ export function assertSameConditions(earlier: DrillRun, now: DrillRun): void {
 }
 
 async function isPossible(cluster: Cluster, fault: Fault, run: DrillRun): Promise<boolean> {
-    const reason = await fault.obstacle?.(cluster);
+    const reason = await fault.obstacle?.(cluster).catch((error: unknown) => {
+        throw new NotBegun(fault.name, error as Error);
+    });
     run.skipped = run.skipped.filter((skipped) => skipped.fault !== fault.name);
     if (reason === undefined) return true;
     run.skipped.push({ fault: fault.name, imitates: fault.imitates, reason });
@@ -171,14 +177,31 @@ async function isPossible(cluster: Cluster, fault: Fault, run: DrillRun): Promis
     return false;
 }
 
-/** False when the stack did not come back, so that nothing can follow. */
+/** A probe that hangs on a starved host, and is asked again, takes less. */
+const longestWaitSeconds = 20;
+
+/** What nobody watched: between two rounds there are no clients, and a whole stack stays as it was left. */
+export function happenedBetween(last: RoundResult, next: RoundResult): string[] {
+    const reasons: string[] = [];
+    const [then, now] = [last.timelines?.after, next.timelines?.before];
+    if (then !== undefined && now !== undefined && then !== now) {
+        reasons.push(`${now - then} promotions before the next round began`);
+    }
+    const { waitedSeconds = 0 } = next;
+    if (last.stuck === undefined && waitedSeconds > longestWaitSeconds) {
+        reasons.push(`the stack was not whole any more, for ${waitedSeconds.toFixed(0)} s`);
+    }
+    return reasons;
+}
+
+/** `goesOn`: false when the stack did not come back, so that nothing can follow. */
 async function oneRound(
     cluster: Cluster,
     fault: Fault,
     run: DrillRun,
     options: RunOptions,
     title: string,
-): Promise<boolean> {
+): Promise<{ result?: RoundResult; goesOn: boolean }> {
     const begun = new Date();
     run.open = { fault: fault.name, begun: begun.toISOString() };
     options.save(run);
@@ -194,16 +217,16 @@ async function oneRound(
         if (reasons.length > 0) {
             say(`    logs: ${await keep()}`);
         }
-        return result.stuck === undefined;
+        return { result, goesOn: result.stuck === undefined };
     } catch (error) {
         if (error instanceof NotBegun) throw error;
         const message = explain(error);
         run.crashed.push({ fault: fault.name, message });
         say(`    BROKEN: the round did not end: ${message}\n    logs: ${await keep()}`);
-        if (error instanceof LeftBehind) return false;
+        if (error instanceof LeftBehind) return { goesOn: false };
         return cluster.waitUntilHealed(300).then(
-            () => true,
-            () => false,
+            () => ({ goesOn: true }),
+            () => ({ goesOn: false }),
         );
     } finally {
         run.open = undefined;

@@ -19,18 +19,25 @@ const jump = (minutes: number): Fault => ({
         const { name, machine, ssh } = await cluster.primaryMachine();
         const shift = (by: number) => `date --set=@$(($(date +%s) + ${by}))`;
         let jumped = false;
+        let callOff = (): Promise<void> => Promise.resolve();
         return {
             target: `${name} on ${machine.name}`,
             async inject() {
-                await undoLater(ssh, "timedatectl set-ntp true");
+                callOff = await undoLater(ssh, "timedatectl set-ntp true");
                 await ssh.run(`timedatectl set-ntp false 2>/dev/null; ${shift(60 * minutes)}`);
                 jumped = true;
                 await sleep(100);
+            },
+            async notBitten() {
+                const { stdout } = await ssh.run("date +%s");
+                const ahead = Number(stdout) - Date.now() / 1000;
+                return Math.abs(ahead - 60 * minutes) < 60 ? undefined : `its clock is ${ahead.toFixed(0)} s ahead`;
             },
             async heal() {
                 if (jumped) {
                     await ssh.run(`${shift(-60 * minutes)}; timedatectl set-ntp true`, { allowFailure: true });
                 }
+                await callOff();
             },
         };
     },

@@ -40,7 +40,9 @@ const membersDown = (name: string, imitates: string, seconds: number, count: num
             async notBitten() {
                 const { members, quorum } = await probeEtcd(cluster.state, cluster.tunnel);
                 const isLost = 2 * (members.length - count) <= members.length;
-                return quorum === !isLost ? undefined : `etcd has ${quorum ? "a" : "no"} majority`;
+                const up = members.filter(({ healthy }) => healthy).length;
+                if (quorum === isLost) return `etcd has ${quorum ? "a" : "no"} majority`;
+                return up > members.length - count ? `${up} members are up` : undefined;
             },
             heal: async () => void (await Promise.all(holds.map((hold) => hold.end()))),
         };

@@ -10,6 +10,10 @@ export interface PreparedFault {
     notBitten?(): Promise<string | undefined>;
     /** Ends the fault, and brings back what does not come back by itself. */
     heal(): Promise<void>;
+    /** Promotions that preparing and healing asked for: they are no part of what the fault did. */
+    ownPromotions?(): number;
+    /** What is gone starts again by itself, as soon as it can: the way back to redundancy begins with the fault. */
+    startsAgainByItself?: boolean;
 }
 
 export interface Fault {
@@ -24,7 +28,10 @@ export interface Fault {
      * outage; a missing one means that the fault did not bite.
      */
     failover: "expected" | "allowed" | "forbidden";
-    /** As many at least, or it did not bite. @default 1 where a failover is expected */
+    /**
+     * As many: with fewer it did not bite, more were without need. @default 1 where a failover is expected, 0 or 1 where
+     * it is allowed
+     */
     promotions?: number;
     /** Something is gone until the drill brings it back: the way back to redundancy begins there. */
     awayUntilHealed?: boolean;

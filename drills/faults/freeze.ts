@@ -7,14 +7,18 @@ import type { Fault, PreparedFault } from "./fault";
 async function freeze(on: MachineOf, find: (ssh: SshConnection) => Promise<number[]>): Promise<PreparedFault> {
     const { name, machine, ssh } = on;
     let frozen: number[] = [];
+    let callOff = (): Promise<void> => Promise.resolve();
     return {
         target: `${name} on ${machine.name}`,
         async inject() {
             frozen = await find(ssh);
-            await undoLater(ssh, `kill -CONT ${frozen.join(" ")} 2>/dev/null; true`);
+            callOff = await undoLater(ssh, `kill -CONT ${frozen.join(" ")} 2>/dev/null; true`);
             await signal(ssh, "STOP", frozen);
         },
-        heal: () => resume(ssh, frozen),
+        async heal() {
+            await resume(ssh, frozen);
+            await callOff();
+        },
     };
 }
 

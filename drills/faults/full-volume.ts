@@ -8,6 +8,11 @@ const megabytesWritten = 400;
 /** Room until the fault, for what the instance writes while it catches up and becomes the primary. */
 const spareMiB = 1024;
 
+/** PostgreSQL's code for a volume that has no room. */
+const diskFull = "53100";
+/** Less than a segment of WAL. */
+const fullMiB = 16;
+
 const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal"): Fault => ({
     name,
     imitates,
@@ -19,12 +24,13 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
     async prepare(cluster) {
         const replica = await cluster.machineOf(await cluster.asynchronousReplica());
         const volume = await SmallVolume.of(cluster, replica, inside);
+        let switchovers = 0;
         const giveBack = async (): Promise<void> => {
             await volume.free();
             try {
                 await cluster.waitUntilHealed(300);
                 if ((await cluster.primary()).name === replica.name) {
-                    await cluster.makePrimary((await cluster.standby()).name);
+                    switchovers += await cluster.makePrimary((await cluster.standby()).name);
                 }
             } finally {
                 // Healed or not: what is in memory only is gone with the machine's power.
@@ -34,12 +40,12 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
         await SmallVolume.giveAllBack(cluster);
         try {
             await volume.mount(spareMiB);
-            await cluster.makePrimary(replica.name);
+            switchovers += await cluster.makePrimary(replica.name);
         } catch (error) {
             await giveBack();
             throw error;
         }
-        let refused = false;
+        let room: string | undefined = "nothing was written";
         return {
             target: `${replica.name} on ${replica.machine.name}`,
             async inject() {
@@ -52,13 +58,21 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
                         from generate_series(1, ${megabytesWritten} * 1000) as row`,
                     )
                     .catch(() => undefined);
-                await session
+                room = await session
                     .query("insert into drills.writes select 'filler', row, 0 from generate_series(1, 2000000) as row")
-                    .catch(() => (refused = true));
+                    .then(
+                        () => "there was room for everything",
+                        async (error: Error & { code?: string }) => {
+                            // With the primary gone nobody says why; the volume does.
+                            const isFull = error.code === diskFull || (await volume.freeMiB()) < fullMiB;
+                            return isFull ? undefined : `the insert ended otherwise: ${error.message}`;
+                        },
+                    );
                 session.destroy();
             },
-            notBitten: async () => (refused ? undefined : "there was room for everything"),
+            notBitten: async () => room,
             heal: giveBack,
+            ownPromotions: () => switchovers,
         };
     },
 });

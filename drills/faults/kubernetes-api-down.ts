@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ports } from "../../components/naming";
-import { cutObstacle, NetworkCut, nothingLost } from "../machine/network-cut";
+import { cutObstacle, NetworkCut, somewhereNothingLost } from "../machine/network-cut";
 import { process, signal } from "../machine/processes";
 import type { Fault } from "./fault";
 
@@ -31,7 +31,7 @@ export const kubernetesApiDown: Fault = {
                 await sleep(30_000);
                 await signal(ssh, "KILL", [await process(ssh, "postmaster")]);
             },
-            notBitten: () => nothingLost(cuts),
+            notBitten: () => somewhereNothingLost(cuts),
             heal: async () => void (await Promise.all(cuts.map((cut) => cut.lift()))),
         };
     },

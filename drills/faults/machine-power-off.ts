@@ -6,7 +6,13 @@ import type { Fault, PreparedFault } from "./fault";
 
 function powerOff(cluster: Cluster, machine: KnownMachine, what: string): PreparedFault {
     const power = powerOf(cluster, machine);
-    return { target: `${machine.name} with ${what}`, inject: () => power.off(), heal: () => power.on() };
+    return {
+        target: `${machine.name} with ${what}`,
+        inject: () => power.off(),
+        notBitten: () => power.notOff(),
+        heal: () => power.on(),
+        startsAgainByItself: machine.container === undefined,
+    };
 }
 
 export const primaryMachinePowerOff: Fault = {
@@ -90,6 +96,9 @@ export const everyMachinePowerOff: Fault = {
         return {
             target: "every machine",
             inject: async () => void (await Promise.all(powers.map((power) => power.off()))),
+            notBitten: async () =>
+                (await Promise.all(powers.map((power) => power.notOff()))).find((reason) => reason !== undefined),
+            startsAgainByItself: cluster.state.machines.some(({ container }) => container === undefined),
             heal: async () => void (await Promise.all(powers.map((power) => power.on()))),
         };
     },

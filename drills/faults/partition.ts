@@ -1,6 +1,6 @@
 import { ports } from "../../components/naming";
 import type { Cluster, MachineOf } from "../cluster";
-import { cutObstacle, NetworkCut, nothingLost, wayOut, type Rule } from "../machine/network-cut";
+import { cutObstacle, NetworkCut, notBothLost, nothingLost, wayOut, type Rule } from "../machine/network-cut";
 import { process } from "../machine/processes";
 import type { Fault, PreparedFault } from "./fault";
 
@@ -69,7 +69,8 @@ export const cutFromReplicas: Fault = {
 async function machineCut(cluster: Cluster, directions: ("in" | "out")[]): Promise<PreparedFault> {
     const { name, machine, ssh } = await cluster.primaryMachine();
     const cut = await cutOff(cluster, { name, machine, ssh }, directions);
-    return prepared(cut, `${machine.name} with ${name}: ${directions.join(" and ")}`);
+    const target = `${machine.name} with ${name}: ${directions.join(" and ")}`;
+    return { ...prepared(cut, target), notBitten: () => notBothLost(cut) };
 }
 
 /** All packets between a machine and the others get lost; those of the drills, and of clients beside them, do not. */

@@ -36,13 +36,22 @@ export const slowDisk: Fault = {
         const { name, machine, ssh } = await cluster.primaryMachine();
         const { file, device } = await limits(ssh);
         const lift = `echo ${device} wbps=max > ${file}`;
+        let callOff = (): Promise<void> => Promise.resolve();
         return {
             target: `${name} on ${machine.name}`,
             async inject() {
-                await undoLater(ssh, lift);
+                callOff = await undoLater(ssh, lift);
                 await ssh.run(`echo '${device} wbps=${throttled}' > ${file}`);
             },
-            heal: async () => void (await ssh.run(lift, { allowFailure: true })),
+            async notBitten() {
+                // Where the container has ended meanwhile, its limits are gone with it.
+                const { stdout } = await ssh.run(`cat ${file} 2>/dev/null || echo wbps=${throttled}`);
+                return stdout.includes(`wbps=${throttled}`) ? undefined : `the limits are ${stdout.trim()}`;
+            },
+            async heal() {
+                await ssh.run(lift, { allowFailure: true });
+                await callOff();
+            },
         };
     },
 };

@@ -8,10 +8,17 @@ export interface BankFound {
     balances: ReadonlyMap<number, number>;
 }
 
+/** What a round begins with: accounts from 1 on, each with the same balance. */
+export interface Opened {
+    accounts: number;
+    balance: number;
+}
+
 /** Every acknowledged transfer is there once, and each balance is what the transfers that are there make of it. */
-export function verifyBank(transfers: OperationOf<"transfer">[], found: BankFound, opening: number): Violation[] {
+export function verifyBank(transfers: OperationOf<"transfer">[], found: BankFound, opened: Opened): Violation[] {
     const violations = verifyRows(transfers, found.transfers);
-    const expected = new Map([...found.balances.keys()].map((account) => [account, opening]));
+    const { accounts, balance: opening } = opened;
+    const expected = new Map(Array.from({ length: accounts }, (_, index) => [index + 1, opening]));
     const add = (account: number, by: number) => expected.set(account, (expected.get(account) ?? opening) + by);
     for (const { id, work } of transfers) {
         const times = found.transfers.get(id) ?? 0;

@@ -2,6 +2,8 @@ import type { OperationOf } from "./operation";
 import type { Reading } from "./reader";
 import type { Violation } from "./violation";
 
+type CountersSeen = Pick<Reading, "begin" | "end"> & { counters: ReadonlyMap<number, number> };
+
 /**
  * Each counter has one writer, so that its value is known between bounds at any time: not less than what was
  * acknowledged before a read began, not more than what had been tried when it ended.
@@ -16,10 +18,7 @@ export function verifyCounters(
         clients.set(operation.client, [...(clients.get(operation.client) ?? []), operation]);
     }
     const end = Math.max(0, ...counts.map((operation) => operation.end)) + 1;
-    const last: Reading = {
-        ...{ from: "primary", begin: end, end, total: 0, lists: new Map<number, number[]>() },
-        counters: new Map(final),
-    };
+    const last: CountersSeen = { begin: end, end, counters: final };
     return [...clients].flatMap(([client, operations]) => [
         ...ownAnswers(client, operations),
         ...[...readings.filter(({ from }) => from === "primary"), last].flatMap((reading) =>
@@ -45,7 +44,7 @@ function ownAnswers(client: number, operations: OperationOf<"count">[]): Violati
     return violations;
 }
 
-function bounds(client: number, operations: OperationOf<"count">[], reading: Reading): Violation[] {
+function bounds(client: number, operations: OperationOf<"count">[], reading: CountersSeen): Violation[] {
     const seen = reading.counters.get(client) ?? 0;
     const told = operations.filter(({ outcome, end }) => outcome === "ok" && end < reading.begin);
     const least = Math.max(0, ...told.map(({ work }) => work.value ?? 0));

@@ -1,7 +1,7 @@
 import type { Entry } from "../../commands/status/session";
 import { now, type Operation } from "./operation";
 import { outage, type Gap } from "./outage";
-import { runReader, type Reading } from "./reader";
+import { nameOf, runReader, type Reading } from "./reader";
 import { findRound, forgetRound, prepareRound } from "./table";
 import { judgeLedger, type Verdict } from "./verdict";
 import type { Violation } from "./violation";
@@ -114,7 +114,9 @@ export class Ledger {
     async finish(faultAt: number): Promise<Verdict> {
         await this.stop();
         const { readWrite, round, compareCopies } = this.options;
-        const verdict = judgeLedger(this.operations, this.readings, await findRound(readWrite, round), faultAt);
+        const found = await findRound(readWrite, round);
+        const { operations, readings } = this;
+        const verdict = judgeLedger({ operations, readings, found, faultAt, entries: readWrite.map(nameOf) });
         verdict.violations.push(...((await compareCopies?.(round)) ?? []));
         if (verdict.violations.length === 0) {
             await forgetRound(readWrite, round);

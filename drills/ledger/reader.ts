@@ -7,6 +7,8 @@ import { openSession } from "./writer";
 
 /** What one reader saw in one transaction, hence in one state of the database. */
 export interface Reading {
+    /** Where it was read, as `host:port`. */
+    entry: string;
     from: "primary" | "replica";
     begin: number;
     end: number;
@@ -31,16 +33,19 @@ export interface ReaderOptions {
 
 const retryMs = 200;
 
+export const nameOf = (entry: Entry | undefined): string => `${entry?.host}:${entry?.port}`;
+
 /** Reads money, counters and a few lists again and again. */
 export async function runReader(options: ReaderOptions): Promise<void> {
     const { entries, reader, isStopped } = options;
     let turn = reader;
     let session: Session | undefined;
     while (!isStopped()) {
+        const entry = entries[turn % entries.length];
         if (session === undefined || session.isBroken) {
-            session = await openSession(entries[turn % entries.length], "drills reader");
+            session = await openSession(entry, "drills reader");
         }
-        const reading = session && (await read(session, options).catch(() => undefined));
+        const reading = session && (await read(session, nameOf(entry), options).catch(() => undefined));
         if (reading === undefined) {
             session?.destroy();
             session = undefined;
@@ -58,7 +63,7 @@ export async function runReader(options: ReaderOptions): Promise<void> {
     session?.close();
 }
 
-async function read(session: Session, { round, from, openLists }: ReaderOptions): Promise<Reading> {
+async function read(session: Session, entry: string, { round, from, openLists }: ReaderOptions): Promise<Reading> {
     const begin = now();
     // A standby knows no serializable transactions.
     await session.query(`begin isolation level ${from === "primary" ? "serializable" : "repeatable read"} read only`);
@@ -74,7 +79,8 @@ async function read(session: Session, { round, from, openLists }: ReaderOptions)
     }
     await session.query("commit");
     const counters = new Map(rows.map(({ client, value }) => [client, Number(value)]));
-    // A replica may be behind the round's beginning.
-    const total = Number(rows[0]?.total ?? accounts * openingBalance);
-    return { from, begin, end: now(), total, counters, lists };
+    // A replica may be behind the round's beginning: then it has no counters yet either.
+    const isBefore = from === "replica" && rows.length === 0;
+    const total = isBefore ? accounts * openingBalance : Number(rows[0]?.total ?? 0);
+    return { entry, from, begin, end: now(), total, counters, lists };
 }

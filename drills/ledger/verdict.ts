@@ -15,6 +15,8 @@ export interface Verdict {
     unknown: number;
     /** Reads on the read-write and on the read-only entries that began after the fault. */
     reads: { primary: number; replica: number };
+    /** The same of each read-write entry. Undefined in rounds that were made before they were told apart. */
+    readsPerEntry?: Record<string, number>;
     lost: number;
     /** Empty, or the promise is broken. */
     violations: Violation[];
@@ -22,7 +24,17 @@ export interface Verdict {
     onReplicas: { anomalies: Violation[]; operationsBehind: number };
 }
 
-export function judgeLedger(operations: Operation[], readings: Reading[], found: Found, faultAt: number): Verdict {
+export interface LedgerSeen {
+    operations: Operation[];
+    readings: Reading[];
+    /** What is there in the end. */
+    found: Found;
+    faultAt: number;
+    /** The read-write ones, by name: nothing may have been read through one of them. */
+    entries: string[];
+}
+
+export function judgeLedger({ operations, readings, found, faultAt, entries }: LedgerSeen): Verdict {
     const counts = operationsOf(operations, "count");
     const history = historyOf(operations, readings);
     const onReplica = new Set(history.filter(({ on }) => on === "replica").map(({ id }) => id));
@@ -30,19 +42,21 @@ export function judgeLedger(operations: Operation[], readings: Reading[], found:
     const anomalies = findAnomalies(history, found.lists);
     const violations = [
         ...verifyRows(operationsOf(operations, "insert"), found.writes),
-        ...verifyBank(operationsOf(operations, "transfer"), found, openingBalance),
+        ...verifyBank(operationsOf(operations, "transfer"), found, { accounts, balance: openingBalance }),
         ...verifyTotals(readings, accounts * openingBalance),
         ...verifyCounters(counts, readings, found.counters),
         ...anomalies.filter((anomaly) => !isAccepted(anomaly)),
     ];
     const told = (outcome: Outcome) => operations.filter((operation) => operation.outcome === outcome).length;
-    const readFrom = (from: Reading["from"]) =>
-        readings.filter((reading) => reading.from === from && reading.begin >= faultAt).length;
+    const since = readings.filter(({ begin }) => begin >= faultAt);
+    const readFrom = (from: Reading["from"]) => since.filter((reading) => reading.from === from).length;
+    const readThrough = (entry: string) => since.filter((reading) => reading.entry === entry).length;
     return {
         acknowledged: told("ok"),
         failed: told("failed"),
         unknown: told("unknown"),
         reads: { primary: readFrom("primary"), replica: readFrom("replica") },
+        readsPerEntry: Object.fromEntries(entries.map((entry) => [entry, readThrough(entry)])),
         lost: violations.filter(({ kind }) => kind === "lost" || kind === "went-back").length,
         violations,
         onReplicas: { anomalies: anomalies.filter(isAccepted), operationsBehind: staleness(counts, readings) },

@@ -16,10 +16,10 @@ const marked = "postgres-ha-drill";
 /** Packets that get lost, on a machine or in the network of one pod on it. */
 export class NetworkCut {
     private readonly prefix: string;
-    /** Its own: what undoes a forgotten cut later must not undo the same cut of a later round. */
     private readonly mark = `${marked}-${randomUUID()}`;
     /** Keeps the pod's network within reach when the process that led to it is gone. */
     private readonly pin?: { from: string; to: string };
+    private callOff = (): Promise<void> => Promise.resolve();
 
     /** `inNetworkOf`: a process whose network it is; without it the machine's own. */
     constructor(
@@ -38,22 +38,23 @@ export class NetworkCut {
     async apply(): Promise<void> {
         const { pin } = this;
         const pinning = pin === undefined ? "" : `touch ${pin.to}; mount --bind ${pin.from} ${pin.to}; `;
-        await undoLater(this.ssh, this.undoing);
+        this.callOff = await undoLater(this.ssh, this.undoing);
         await this.ssh.run(`set -e; ${pinning}${this.commands("-I").join("; ")}`);
     }
 
-    /** Packets that it took, by the counters of its rules. */
-    async packets(): Promise<number> {
+    /** Packets that each of its rules took. */
+    async packets(): Promise<number[]> {
         const chains = new Set(this.rules.map(({ table, chain }) => `-t ${table} -L ${chain}`));
         const list = [...chains].map((chain) => `${this.prefix}iptables -w 5 ${chain} -v -x -n`).join("; ");
         const { stdout } = await this.ssh.run(list);
         const own = stdout.split("\n").filter((line) => line.includes(this.mark));
-        return own.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[0]), 0);
+        return own.map((line) => Number(line.trim().split(/\s+/)[0]));
     }
 
     /** A cut that stays would break every round after it, so it is looked whether it is gone. */
     async lift(): Promise<void> {
         await this.ssh.run(this.undoing, { allowFailure: true });
+        await this.callOff();
         const left = this.rules.map(({ table, chain }) => `${this.prefix}iptables -w 5 -t ${table} -S ${chain}`);
         const { pin } = this;
         const look = `if ${pin === undefined ? "true" : `test -e ${pin.to}`}; then ${left.join("; ")}; fi`;
@@ -80,7 +81,19 @@ export class NetworkCut {
 /** Why cuts did nothing: none of them took a packet. */
 export async function nothingLost(cuts: NetworkCut[]): Promise<string | undefined> {
     const packets = await Promise.all(cuts.map((cut) => cut.packets()));
-    return packets.some((count) => count > 0) ? undefined : "no packet was lost";
+    return packets.flat().some((count) => count > 0) ? undefined : "no packet was lost";
+}
+
+/** The same where each of them must have. */
+export async function somewhereNothingLost(cuts: NetworkCut[]): Promise<string | undefined> {
+    const reasons = await Promise.all(cuts.map((cut) => nothingLost([cut])));
+    return reasons.some((reason) => reason !== undefined) ? "not everywhere was a packet lost" : undefined;
+}
+
+/** The same of a cut each of whose rules must have. */
+export async function notBothLost(cut: NetworkCut): Promise<string | undefined> {
+    const packets = await cut.packets();
+    return packets.every((count) => count > 0) ? undefined : `packets were lost by its rules: ${packets.join(", ")}`;
 }
 
 /** Why packets cannot be dropped on a machine; undefined when they can. */

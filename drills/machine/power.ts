@@ -13,6 +13,8 @@ export interface MachinePower {
     off(): Promise<void>;
     /** Returns when it has booted, where that is not the stack's to decide. */
     on(): Promise<void>;
+    /** Why `off` did nothing; undefined when it did. */
+    notOff(): Promise<string | undefined>;
     /** No instruction runs any more and nothing is lost, as when a hypervisor takes a snapshot. */
     pause(): Promise<void>;
     resume(): Promise<void>;
@@ -24,9 +26,15 @@ const bootSeconds = 900;
 export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
     const { container, access } = machine;
     if (container === undefined) {
+        let before: string | undefined;
         return {
-            off: () => reset(cluster, machine),
+            off: async () => void (before = await reset(cluster, machine)),
             on: () => waitForBoot(access, bootSeconds),
+            async notOff() {
+                // One that is not back yet says nothing.
+                const now = await bootOf(cluster, machine).catch(() => undefined);
+                return before !== undefined && now === before ? `${machine.name} was not reset` : undefined;
+            },
             pause: () => Promise.reject(new Error(providerObstacle(machine))),
             resume: () => Promise.reject(new Error(providerObstacle(machine))),
         };
@@ -35,6 +43,10 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
     return {
         off: () => run("kill", "--signal", "KILL"),
         on: () => run("start"),
+        async notOff() {
+            const running = await docker(["inspect", "--format", "{{.State.Running}}", container]);
+            return running.trim() === "true" ? `${machine.name} runs` : undefined;
+        },
         pause: () => run("pause"),
         resume: () => run("unpause"),
     };
@@ -64,14 +76,22 @@ async function resetObstacle(cluster: Cluster, { name, access }: KnownMachine): 
 
 const trigger = "/proc/sysrq-trigger";
 
-/** The connection ends with the machine, so that the command never returns. */
-async function reset(cluster: Cluster, machine: KnownMachine): Promise<void> {
+/** Another one after every start of its kernel. */
+async function bootOf(cluster: Cluster, { access }: KnownMachine): Promise<string> {
+    const ssh = await cluster.tunnel.ssh(access);
+    return (await ssh.run("cat /proc/sys/kernel/random/boot_id", { timeoutSeconds: 5 })).stdout.trim();
+}
+
+/** The connection ends with the machine, so that the command never returns. Returns the boot that was ended. */
+async function reset(cluster: Cluster, machine: KnownMachine): Promise<string> {
     const obstacle = await resetObstacle(cluster, machine);
     if (obstacle !== undefined) {
         throw new Error(obstacle);
     }
+    const boot = await bootOf(cluster, machine);
     const ssh = await cluster.tunnel.ssh(machine.access);
     await ssh
         .run(`echo 1 > /proc/sys/kernel/sysrq; echo b > ${trigger}`, { allowFailure: true, timeoutSeconds: 5 })
         .catch(() => undefined);
+    return boot;
 }

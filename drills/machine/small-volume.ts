@@ -58,6 +58,11 @@ export class SmallVolume {
     fill = (): Promise<unknown> =>
         this.on.ssh.run(`cat /dev/zero > ${this.folder}/drill-filler`, { allowFailure: true });
 
+    async freeMiB(): Promise<number> {
+        const { stdout } = await this.on.ssh.run(`df --output=avail -BM ${this.folder} | tail -n 1`);
+        return Number.parseInt(stdout, 10);
+    }
+
     free = (): Promise<unknown> => this.on.ssh.run(`rm -f ${this.folder}/drill-filler`, { allowFailure: true });
 
     /** What is on the small one goes back to the disk; undoes half a `mount`, too. */

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ToolchainError } from "../../offline/errors";
 import type { RoundResult } from "../round";
-import { assertKnownFaults, closeOpenRound, conclude, type DrillRun } from "../run";
+import { assertKnownFaults, assertSameConditions, closeOpenRound, conclude, type DrillRun } from "../run";
 
 /** What of a run is kept in the repository: every number of every round, not the timelines. */
 export interface PublishedRun extends Omit<DrillRun, "stack" | "rounds" | "revisions"> {
@@ -23,9 +23,19 @@ export function publish(run: DrillRun): PublishedRun {
 
 export const publishedFile = (checkout: string, name: string): string => join(checkout, "docs", "runs", `${name}.json`);
 
-/** A run of this name, as its last sitting left it here, or as it was published; undefined when there is none. */
+/**
+ * A run of this name, as its last sitting left it here, together with what was published of it, which may have been made
+ * in another checkout; undefined when there is none.
+ */
 export function earlierRun(file: string, published: string): DrillRun | undefined {
-    if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as DrillRun;
+    const here = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as DrillRun) : undefined;
+    const elsewhere = publishedRun(published);
+    if (here === undefined || elsewhere === undefined) return here ?? elsewhere;
+    assertSameConditions(elsewhere, here);
+    return combine(here, elsewhere);
+}
+
+function publishedRun(published: string): DrillRun | undefined {
     if (!existsSync(published)) return undefined;
     const run = JSON.parse(readFileSync(published, "utf8")) as PublishedRun;
     if (run.rounds === undefined) {
@@ -36,3 +46,25 @@ export function earlierRun(file: string, published: string): DrillRun | undefine
     }
     return { stack: "", revisions: [], ...run, rounds: run.rounds };
 }
+
+/** Whatever either knows, each round once: as `here` has it, with its picture. What was withdrawn in one is in neither. */
+function combine(here: DrillRun, elsewhere: DrillRun): DrillRun {
+    const nameOf = ({ fault, begun }: { fault: string; begun: string }) => `${fault} ${begun}`;
+    const withdrawn = unique([...(here.withdrawn ?? []), ...(elsewhere.withdrawn ?? [])], nameOf);
+    const gone = new Set(withdrawn.map(nameOf));
+    const rounds = unique([...here.rounds, ...elsewhere.rounds], nameOf)
+        .filter((round) => !gone.has(nameOf(round)))
+        .sort((a, b) => a.begun.localeCompare(b.begun));
+    const run = {
+        ...here,
+        revisions: [...new Set([...elsewhere.revisions, ...here.revisions])],
+        rounds,
+        crashed: unique([...elsewhere.crashed, ...here.crashed], ({ fault, message }) => `${fault} ${message}`),
+        ...(withdrawn.length === 0 ? {} : { withdrawn }),
+    };
+    conclude(run);
+    return run;
+}
+
+const unique = <Item>(items: Item[], nameOf: (item: Item) => string): Item[] =>
+    [...new Map(items.toReversed().map((item) => [nameOf(item), item])).values()].reverse();

@@ -118,9 +118,11 @@ function readsOf({ steps }: Transaction): ListRead[] {
     return reads;
 }
 
-function readProblems(transaction: Transaction, final: Lists, { writer, isLast }: Writes): Violation[] {
+function readProblems(transaction: Transaction, final: Lists, writes: Writes): Violation[] {
     const { id } = transaction;
-    return readsOf(transaction).flatMap(({ key, external, isInternal }): Violation[] => {
+    const { writer, isLast } = writes;
+    const reads = readsOf(transaction);
+    const ofEach = reads.flatMap(({ key, external, isInternal }): Violation[] => {
         const whole = final.get(key) ?? [];
         const violations: Violation[] = [];
         if (!isInternal) {
@@ -132,7 +134,11 @@ function readProblems(transaction: Transaction, final: Lists, { writer, isLast }
             const detail = `list ${key}: read ${gone.join(", ")} (${outcomes.join(", ")}), which is not there in the end`;
             const isUnknown = outcomes.every((outcome) => outcome === "unknown");
             violations.push({ kind: isUnknown ? "G1a-unknown" : "G1a", id, detail });
-        } else if (external.some((item, at) => item !== whole[at])) {
+        }
+        // What a promotion leaves behind was the end of its list: nothing that is still there can have followed it.
+        const ended = external.slice(external.length - gone.length).every((item) => gone.includes(item));
+        const left = ended ? external.slice(0, external.length - gone.length) : external;
+        if (left.some((item, at) => item !== whole[at])) {
             const detail = `list ${key}: read ${external.join(" ")}, which is no beginning of ${whole.join(" ")}`;
             violations.push({ kind: "incompatible-order", id, detail });
         }
@@ -145,6 +151,23 @@ function readProblems(transaction: Transaction, final: Lists, { writer, isLast }
             });
         }
         return violations;
+    });
+    return [...ofEach, ...halfSeen(id, reads, final, writes)];
+}
+
+/** Transactions that are not there in the end, and that one state showed in one list and not in another. */
+function halfSeen(id: number, reads: ListRead[], final: Lists, { writer }: Writes): Violation[] {
+    const gone = reads.flatMap(({ key, external }) =>
+        external.filter((item) => !(final.get(key) ?? []).includes(item)),
+    );
+    const writers = new Set(gone.flatMap((item) => writer.get(item) ?? []));
+    return [...writers].flatMap((by) => {
+        const hidden = appends(by).filter(({ key, append }) =>
+            reads.some((read) => read.key === key && !read.external.includes(append)),
+        );
+        return by.id === id || hidden.length === 0
+            ? []
+            : [{ kind: "torn", id, detail: `read a part of transaction ${by.id}, not ${hidden[0]?.append}` } as const];
     });
 }
 

@@ -17,13 +17,14 @@ const count = (id: number, value: number | undefined, outcome: Outcome = "ok"): 
 });
 
 const reading = (at: number, value: number, from: Reading["from"] = "primary", total = 200): Reading => ({
-    ...{ from, begin: at, end: at, total, lists: new Map<number, number[]>() },
+    ...{ entry: "one:5432", from, begin: at, end: at, total, lists: new Map<number, number[]>() },
     counters: new Map([[0, value]]),
 });
 
 const kinds = (violations: { kind: string }[]): string[] => violations.map(({ kind }) => kind);
 
 describe("bank transfers", () => {
+    const opened = { accounts: 2, balance: 100 };
     const found = (times: number, one: number, two: number) => ({
         transfers: new Map(times > 0 ? [[1, times]] : []),
         balances: new Map([
@@ -33,16 +34,21 @@ describe("bank transfers", () => {
     });
 
     it("accepts balances that the transfers explain", () => {
-        assert.deepEqual(verifyBank([transfer(1)], found(1, 95, 105), 100), []);
-        assert.deepEqual(verifyBank([transfer(1, "unknown")], found(0, 100, 100), 100), []);
+        assert.deepEqual(verifyBank([transfer(1)], found(1, 95, 105), opened), []);
+        assert.deepEqual(verifyBank([transfer(1, "unknown")], found(0, 100, 100), opened), []);
     });
 
     it("reports half a transfer, though the transfer itself is there", () => {
-        assert.deepEqual(kinds(verifyBank([transfer(1)], found(1, 95, 100), 100)), ["torn"]);
+        assert.deepEqual(kinds(verifyBank([transfer(1)], found(1, 95, 100), opened)), ["torn"]);
     });
 
     it("reports an acknowledged transfer that is undone", () => {
-        assert.deepEqual(kinds(verifyBank([transfer(1)], found(0, 100, 100), 100)), ["lost"]);
+        assert.deepEqual(kinds(verifyBank([transfer(1)], found(0, 100, 100), opened)), ["lost"]);
+    });
+
+    it("reports an account that is gone, though no transfer touched it", () => {
+        const left = { transfers: new Map<number, number>(), balances: new Map([[1, 100]]) };
+        assert.deepEqual(kinds(verifyBank([], left, opened)), ["torn"]);
     });
 
     it("reports a state in which money is missing, on replicas too", () => {

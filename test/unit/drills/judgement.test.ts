@@ -29,6 +29,8 @@ describe("judgement of a round", () => {
         ["somebody was promoted without need", { failover: "forbidden" }, {}],
         ["nobody was promoted though somebody had to be", { failover: "expected" }, { promotions: 0 }],
         ["fewer were promoted than must be", { promotions: 5 }, { promotions: 4 }],
+        ["one was promoted who had no need to be", {}, { promotions: 2 }],
+        ["more were promoted than handed over", { promotions: 5 }, { promotions: 6 }],
         ["nobody is primary at the end", {}, { primary: { before: "postgres-0", after: nobody } }],
         ["a client never came back by itself", {}, { gaveUp: "not every client could write 128 s after the fault" }],
         ["the fault did nothing", {}, { notBitten: "no packet was lost" }],
@@ -36,6 +38,7 @@ describe("judgement of a round", () => {
         ["an instance was hardly watched", {}, { sampled: { "postgres-0": 50, "postgres-1": 4 } }],
         ["an instance was never reached", {}, { sampled: { "postgres-0": 50, "postgres-1": 0 } }],
         ["nothing was watched", {}, { sampled: {} }],
+        ["an entry was never read through", {}, { readsPerEntry: { "one:5432": 9, "two:5432": 0 } }],
         ["nobody read on the replicas", {}, { reads: { primary: 90, replica: 0 } }],
     ];
     for (const [what, faultChanges, changes] of red) {
@@ -92,6 +95,17 @@ describe("judgement of a round", () => {
         const promised = { ...fault, redundantWithin: 60 };
         assert.equal(summarise(promised, [round({ ...slow, stolenWhileHealing: 0.5 })], timers).verdict, "not judged");
         assert.equal(summarise(promised, [round({ ...slow, stolenShare: 0.5 })], timers).verdict, "late");
+    });
+
+    it("excuses nothing with what disturbed another stretch of time", () => {
+        const calm = { stolenShare: 0, ownDelaySeconds: 0 };
+        const disturbed = { ownDelaySeconds: 3, worstClientDisturbance: calm };
+        const promised = { ...fault, redundantWithin: 60 };
+        const verdictOf = (changes: Partial<RoundResult>) =>
+            summarise(promised, [round({ ...disturbed, ...changes })], timers).verdict;
+        assert.equal(verdictOf({ worstClientSeconds: 30 }), "late");
+        assert.equal(verdictOf({ redundancySeconds: 61 }), "late");
+        assert.equal(verdictOf({ redundancySeconds: 61, ownDelayWhileHealing: 1.1 }), "not judged");
     });
 
     it("lets a starved round excuse itself, and no other", () => {

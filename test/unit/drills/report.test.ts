@@ -6,7 +6,7 @@ import { postmasterKill } from "../../../drills/faults/postmaster-kill";
 import { renderPage } from "../../../drills/report/page";
 import { earlierRun, publish, type PublishedRun } from "../../../drills/report/published-run";
 import { fullTable, headlineTable, replaceBetween } from "../../../drills/report/tables";
-import { assertSameConditions, conclude, type DrillRun } from "../../../drills/run";
+import { assertSameConditions, conclude, happenedBetween, type DrillRun } from "../../../drills/run";
 import { checkout } from "../../../offline/checkout";
 import { temporaryDirectory } from "../offline/release-server";
 import { recordedRound } from "./recorded-round";
@@ -18,7 +18,9 @@ const run = (): DrillRun => {
         timers: { ttl: 20, walSenderTimeout: 5 },
         revisions: ["abc1234"],
         skipped: [{ fault: "clock-jump-back", imitates: "a clock", reason: "no clock of its own" }],
-        rounds: [recordedRound({ fault: postmasterKill.name }), recordedRound({ fault: postmasterKill.name })],
+        rounds: [0, 1].map((hour) =>
+            recordedRound({ fault: postmasterKill.name, begun: `2026-01-01T0${hour}:00:00.000Z` }),
+        ),
         ...{ crashed: [], summaries: [], verdict: "red" },
     };
     conclude(made);
@@ -62,8 +64,35 @@ describe("report of a run", () => {
         // What was recorded here comes first: it has the pictures.
         const here = join(folder, "here.json");
         writeFileSync(here, JSON.stringify(made));
+        assert.deepEqual(earlierRun(here, join(folder, "none.json")), made);
         assert.deepEqual(earlierRun(here, published), made);
         assert.equal(earlierRun(join(folder, "none.json"), join(folder, "none.json")), undefined);
+    });
+
+    it("loses nothing that was published from another checkout, and takes nothing back in that was withdrawn there", () => {
+        const [first, second] = run().rounds;
+        assert.ok(first !== undefined && second !== undefined);
+        const lost = recordedRound({
+            ...{ fault: postmasterKill.name, begun: "2026-01-02T00:00:00.000Z", lost: 1 },
+            violations: [{ kind: "lost", id: 1, detail: "client 0 was told" }],
+        });
+        const withdrawn = [{ fault: first.fault, begun: first.begun, reason: "the host was stopped" }];
+        const crashed = [{ fault: postmasterKill.name, message: "no end" }];
+        const there = { ...run(), rounds: [second, lost], withdrawn, crashed, revisions: ["def5678"] };
+        const [here, published] = ["here.json", "published.json"].map((name) => join(directory.path(), name));
+        assert.ok(here !== undefined && published !== undefined);
+        writeFileSync(here, JSON.stringify(run()));
+        writeFileSync(published, JSON.stringify(publish(there)));
+        const both = earlierRun(here, published);
+        assert.deepEqual(
+            both?.rounds.map(({ begun }) => begun),
+            [second.begun, lost.begun],
+        );
+        assert.ok(both.rounds[0]?.timeline !== undefined);
+        assert.deepEqual([both.verdict, both.crashed, both.withdrawn], ["red", crashed, withdrawn]);
+        assert.deepEqual(both.revisions, ["def5678", "abc1234"]);
+        writeFileSync(published, JSON.stringify(publish({ ...there, writers: 10 })));
+        assert.throws(() => earlierRun(here, published), /writers 10, now 20/);
     });
 
     it("is not gone on with when its rounds were not kept", () => {
@@ -94,6 +123,16 @@ describe("report of a run", () => {
         const begun = "2026-01-01T01:00:00.000Z";
         const made = { ...run(), withdrawn: [{ fault: postmasterKill.name, begun, reason: "the host was stopped" }] };
         for (const text of [fullTable(publish(made)), renderPage(made)]) assert.match(text, /the host was stopped/);
+    });
+
+    it("tells what happened between two rounds, when nobody watched", () => {
+        const last = recordedRound({ timelines: { before: 4, after: 5 } });
+        const next = (after: number, waitedSeconds: number) =>
+            recordedRound({ timelines: { before: after, after }, waitedSeconds });
+        assert.deepEqual(happenedBetween(last, next(5, 4)), []);
+        assert.match(happenedBetween(last, next(6, 4)).join(), /^1 promotions before the next round began$/);
+        assert.match(happenedBetween(last, next(5, 90)).join(), /^the stack was not whole any more, for 90 s$/);
+        assert.deepEqual(happenedBetween(recordedRound(), recordedRound()), []);
     });
 
     it("is refused when it has rounds of a fault that the catalogue does not have", () => {
