@@ -1,7 +1,8 @@
 /**
- * make status: the stack on one screen, and whether it is serving (a write works now) and redundant (a failure now
- * would lose nothing and heal). Exit status 0: both, 1: serving only, 2: not serving. `--json`, or JSON=1 with make,
- * prints the same as JSON.
+ * make status: the stack on one screen, and whether it is serving (a write works now), redundant (a failure now would
+ * lose nothing and heal) and recoverable (so would a loss of every machine, up to a minute, from the backups). Exit
+ * status 0: all of it, 1: serving only, 2: not serving, 3: all but recoverable. `--json`, or JSON=1 with make, prints the
+ * same as JSON.
  */
 import { explain } from "../offline/errors";
 import { assess } from "./status/assessment";
@@ -22,7 +23,8 @@ async function status(): Promise<number> {
     } else {
         printStatus(state.stack, seen, assessment);
     }
-    return assessment.redundant ? 0 : assessment.serving ? 1 : 2;
+    const { serving, redundant, recoverable } = assessment;
+    return redundant ? (recoverable === false ? 3 : 0) : serving ? 1 : 2;
 }
 
 // A status that cannot be told is not 1, which says that the stack serves.

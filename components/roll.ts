@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { kubectl, saysReady, type Conditioned } from "./k3s/cluster-access";
+import { kubectl, listNodes, saysReady, type Conditioned } from "./k3s/cluster-access";
 import type { SshConnection } from "./machines/ssh";
 import { labels } from "./naming";
 import { step, waitFor } from "./progress";
@@ -29,6 +29,7 @@ export interface Roll {
 
 interface Pod extends Conditioned {
     metadata: { name: string; labels: Record<string, string>; deletionTimestamp?: string };
+    spec?: { nodeName?: string };
 }
 
 interface StatefulSet {
@@ -44,6 +45,7 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
     const outdated = await findOutdated(ssh, set);
     const notReady = outdated.filter((pod) => !saysReady(pod)).map(({ metadata }) => metadata.name);
     const broken = (await roll.broken?.(notReady)) ?? notReady;
+    await refuseSilentNodes(ssh, set, outdated, broken);
     for (const name of broken) {
         await step(set.cluster, `restarting ${name}, which is not ready, with the new template`, () =>
             restartBroken(ssh, set, name, roll.patience ?? 0),
@@ -60,6 +62,28 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
             await deletePod(ssh, set, name);
             await roll.whole();
         });
+    }
+}
+
+/** A pod whose kubelet is silent neither ends nor starts: whoever waits for it waits until the machine is back. */
+async function refuseSilentNodes(
+    ssh: SshConnection,
+    set: OnDeleteSet,
+    outdated: Pod[],
+    broken: string[],
+): Promise<void> {
+    if (broken.length === 0) return;
+    const silent = new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
+    const stuck = outdated.filter(
+        ({ metadata, spec }) => broken.includes(metadata.name) && silent.has(spec?.nodeName ?? ""),
+    );
+    if (stuck.length > 0) {
+        const list = stuck.map(({ metadata, spec }) => `${metadata.name} on ${spec?.nodeName}`).join(", ");
+        throw new Error(
+            `${set.name}: pods get what is new one by one, each when all others are well, and these are on a node that is not ` +
+                `Ready: ${list}. Switch the machine on, or take it out of the settings, and run the update again. No pod was ` +
+                "restarted",
+        );
     }
 }
 

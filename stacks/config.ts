@@ -6,6 +6,7 @@ import { chooseApiEndpoint } from "../components/k3s/api-endpoint";
 import { ports } from "../components/naming";
 import { secretKeys as repositoryKeys } from "../components/pgbackrest/repository-validation";
 import type { MachinesArgs } from "../components/machines/machines-args";
+import { privateKeyProblem } from "../components/machines/private-key";
 import { normalise } from "../components/normalise";
 import { defaults, type PostgresHAArgs } from "../components/postgres-ha-args";
 import { ValidationError, type Problem } from "../components/validation";
@@ -224,7 +225,11 @@ function keyFromFile(file: string | undefined, problems: Problem[]): pulumi.Outp
         });
     } else if (file !== "") {
         try {
-            return pulumi.secret(readFileSync(file.replace(/^~(?=\/)/, homedir()), "utf8"));
+            const key = readFileSync(file.replace(/^~(?=\/)/, homedir()), "utf8");
+            const problem = privateKeyProblem(key);
+            if (problem !== undefined)
+                problems.push({ path: "machines.privateKeyFile", message: `${file} ${problem}` });
+            return pulumi.secret(key);
         } catch (error) {
             problems.push({
                 path: "machines.privateKeyFile",

@@ -1,4 +1,5 @@
 import { warnBeforeDays, youngerByDays } from "../../components/certificates/renewal";
+import { backupReasons } from "./backup-lines";
 import type { Observation } from "./collect";
 
 export interface Assessment {
@@ -8,12 +9,24 @@ export interface Assessment {
     redundant: boolean;
     /** Why not, when not redundant. */
     reasons: string[];
+    /** What a loss of every machine needs to be undone is there. Undefined in a stack without backups. */
+    recoverable: boolean | undefined;
+    /** Why not, when not recoverable. */
+    backupReasons: string[];
 }
 
 export function assess(seen: Observation, now: Date): Assessment {
     const reasons = [...wholenessReasons(seen), ...settingReasons(seen), ...certificateReasons(seen, now)];
     const serving = seen.writes.some(({ accepted }) => accepted);
-    return { serving, redundant: serving && reasons.length === 0, reasons };
+    const unarchived = seen.writes.find((write) => write.unarchived !== undefined)?.unarchived;
+    const missing = backupReasons(seen.backup, unarchived);
+    return {
+        serving,
+        redundant: serving && reasons.length === 0,
+        reasons,
+        recoverable: seen.backup === undefined ? undefined : missing.length === 0,
+        backupReasons: missing,
+    };
 }
 
 /** What is missing of any layer. */
@@ -30,10 +43,22 @@ export const databaseReasons = (seen: Pick<Observation, "etcd" | "instances">): 
     ...instanceReasons(seen),
 ];
 
-const machineReasons = ({ machines }: Observation): string[] =>
-    machines
+const machineReasons = ({ machines }: Observation): string[] => [
+    ...machines
         .filter(({ reachable, state }) => !reachable || state !== "running")
-        .map(({ name, state, reachable }) => `machine ${name} is ${state}${reachable ? "" : " and not reachable"}`);
+        .map(({ name, state, reachable }) => `machine ${name} is ${state}${reachable ? "" : " and not reachable"}`),
+    ...machines.flatMap(({ name, disks = [] }) =>
+        disks
+            .filter(({ usedPercent }) => usedPercent >= fullPercent)
+            .map(
+                ({ folder, usedPercent }) =>
+                    `machine ${name}: the disk below ${folder} is ${usedPercent} % full; PostgreSQL and etcd stop when it is`,
+            ),
+    ),
+];
+
+/** From here on a standby keeps no WAL for the archive (patroni/image/backup/agent.py). */
+const fullPercent = 90;
 
 function nodeReasons({ nodes, machines }: Observation): string[] {
     if (nodes === undefined) {

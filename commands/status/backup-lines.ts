@@ -32,6 +32,34 @@ export function backupLines(status: BackupStatus, unarchived?: string): string[]
     ];
 }
 
+/** Why a loss of every machine would lose more than a minute, or could not be undone at all. */
+export function backupReasons(status: BackupStatus, unarchived?: string): string[] {
+    if (status === undefined) {
+        return [];
+    }
+    if ("silent" in status) {
+        return [`the backup runner does not answer: ${status.problem}`];
+    }
+    const { archive, backups, running, lastJob, restoreTest } = status;
+    if (status.reachable === false) {
+        return [`the repository cannot be read: ${status.problem}`];
+    }
+    const last = backups.at(-1);
+    const failed = !running && lastJob?.job === "backup" && !lastJob.ok ? lastJob.message : undefined;
+    return [
+        ...(unarchived === undefined ? [] : [`PostgreSQL cannot archive ${unarchived}`]),
+        ...(isLate(status) ? [`the newest WAL in the archive is of ${age(archive?.archivedAt, status.now)}`] : []),
+        ...((archive?.gaps.length ?? 0) > 0 ? ["WAL is missing in the archive"] : []),
+        ...(last === undefined && !running ? ["there is no backup yet"] : []),
+        ...(last?.error === true ? ["damaged pages were read for the last backup"] : []),
+        ...(failed === undefined ? [] : [`the last backup failed: ${failed}`]),
+        ...(restoreTest?.failedAt ? [`the last restore test failed: ${restoreTest.message}`] : []),
+    ];
+}
+
+const isLate = ({ archive, now }: RunnerStatus): boolean =>
+    Boolean(archive?.newest) && Date.parse(now) - Date.parse(archive?.archivedAt ?? "") > archiveAgeSeconds * 1000;
+
 /** A backup that cannot be read now may not be there any more. */
 const lastSeen = ({ reachable }: RunnerStatus): string =>
     reachable === false ? "not known  the repository cannot be read; when it could: " : "";
@@ -47,9 +75,8 @@ function archived(status: RunnerStatus, unarchived?: string): string {
     if (unarchived !== undefined) {
         return `no  PostgreSQL cannot archive ${unarchived} and keeps its WAL: see docs/runbooks/full-wal-volume.md`;
     }
-    const isLate = Date.parse(now) - Date.parse(archive.archivedAt ?? "") > archiveAgeSeconds * 1000;
     const behind = (archive.segmentsBehind ?? 0) > 2 ? `, ${archive.segmentsBehind} segments behind` : "";
-    return `${isLate ? "late" : "yes"}  ${age(archive.archivedAt, now)}${behind}, ${gaps(archive)}`;
+    return `${isLate(status) ? "late" : "yes"}  ${age(archive.archivedAt, now)}${behind}, ${gaps(archive)}`;
 }
 
 const gaps = ({ gaps: found }: ArchiveStatus): string =>

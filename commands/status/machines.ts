@@ -1,4 +1,6 @@
 import { docker } from "../../components/docker-cli";
+import { data } from "../../components/k3s/installation";
+import type { SshConnection } from "../../components/machines/ssh";
 import { withTimeout } from "../../components/progress";
 import type { KnownMachine, StackState } from "./stack-state";
 import type { Tunnel } from "./tunnel";
@@ -10,23 +12,39 @@ export interface MachineStatus {
     state: string;
     reachable: boolean;
     problem?: string;
+    /** Those that databases, etcd and images are on; undefined while it is not reachable. */
+    disks?: { folder: string; usedPercent: number }[];
 }
 
 export const probeMachines = (state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<MachineStatus[]> =>
     Promise.all(
         state.machines.map(async (machine) => {
-            const [containerState, problem] = await Promise.all([
+            const [containerState, seen] = await Promise.all([
                 stateOf(machine),
-                withTimeout(tunnel.ssh(machine.access), timeoutMs, "SSH does not answer").then(
-                    () => undefined,
-                    (error: Error) => error.message,
+                withTimeout(tunnel.ssh(machine.access).then(disksOf), timeoutMs, "SSH does not answer").then(
+                    (disks) => ({ disks }),
+                    (error: Error) => ({ problem: error.message }),
                 ),
             ]);
-            const reachable = problem === undefined;
+            const reachable = !("problem" in seen);
             const state = containerState ?? (reachable ? "running" : "unknown");
-            return { name: machine.name, address: machine.access.address, state, reachable, problem };
+            return { name: machine.name, address: machine.access.address, state, reachable, ...seen };
         }),
     );
+
+/** Each once, also where volumes have a disk of their own. */
+async function disksOf(ssh: SshConnection): Promise<NonNullable<MachineStatus["disks"]>> {
+    const { stdout } = await ssh.run(
+        `df --output=source,pcent ${data} ${data}/storage 2>/dev/null | tail -n +2 | uniq`,
+        {
+            allowFailure: true,
+        },
+    );
+    return stdout.split("\n").flatMap((line, index) => {
+        const usedPercent = Number(/(\d+)%$/.exec(line.trim())?.[1] ?? NaN);
+        return Number.isNaN(usedPercent) ? [] : [{ folder: index === 0 ? data : `${data}/storage`, usedPercent }];
+    });
+}
 
 async function stateOf({ container }: KnownMachine): Promise<string | undefined> {
     if (container === undefined) {

@@ -12,7 +12,8 @@ const bytes = (size: number | string | undefined): string => {
 };
 
 /** The whole stack on one screen. */
-export function printStatus(stack: string, seen: Observation, { serving, redundant, reasons }: Assessment): void {
+export function printStatus(stack: string, seen: Observation, assessment: Assessment): void {
+    const { serving, redundant, reasons, recoverable, backupReasons } = assessment;
     section("Machines", ["name", "address", "state", "reachable"], machineRows(seen));
     section("Kubernetes", ["node", "role", "ready", "version"], nodeRows(seen));
     section("etcd", ["member", "healthy", "leader", "learner", "database", "alarms"], etcdRows(seen));
@@ -35,6 +36,12 @@ export function printStatus(stack: string, seen: Observation, { serving, redunda
         `serving    ${yes(serving)}${serving ? "" : "  no read-write entry takes a write"}`,
         `redundant  ${yes(redundant)}${redundant ? "" : "  a failure now could interrupt service or need a person:"}`,
         ...reasons.map((reason) => `           - ${reason}`),
+        ...(recoverable === undefined
+            ? []
+            : [
+                  `recoverable  ${yes(recoverable)}${recoverable ? "" : "  a loss of every machine could not be undone, or not up to the last minute:"}`,
+              ]),
+        ...backupReasons.map((reason) => `           - ${reason}`),
         ...damageLines(seen.writes),
         ...certificateLines(seen, new Date()),
         ...backupLines(seen.backup, seen.writes.find(({ unarchived }) => unarchived)?.unarchived),

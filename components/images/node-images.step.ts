@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
+import { isDeepStrictEqual } from "node:util";
 import { docker } from "../docker-cli";
 import { machineArchitecture } from "../machines/architecture";
-import type { MachineAccess } from "../machines/machine";
-import { RemoteError, withSsh, type SshConnection } from "../machines/ssh";
+import { isSameButForKey, type MachineAccess } from "../machines/machine";
+import { RemoteError, Unreachable, withSsh, type SshConnection } from "../machines/ssh";
 import { step } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { ensureBuilt } from "./build";
@@ -29,8 +30,13 @@ export const provider: StepProvider<NodeImagesInputs> = {
         const diff = inputDiff(olds, news, ["node", "instance"]);
         return diff.changed ? diff : { changed: (await lookForMissing(olds)).length > 0, replaces: [] };
     },
-    async update(_id, _olds, news) {
-        await withSsh(news.access, (ssh) => importMissing(ssh, news), 30);
+    async update(_id, olds, news) {
+        const isOnlyTheKey =
+            isSameButForKey(olds.access, news.access) && isDeepStrictEqual(olds, { ...news, access: olds.access });
+        await withSsh(news.access, (ssh) => importMissing(ssh, news), 30).catch((error: unknown) => {
+            if (!isOnlyTheKey || !(error instanceof Unreachable)) throw error;
+            console.log(`${news.node}: its images were not looked at: ${error.message}`);
+        });
         return news;
     },
 };

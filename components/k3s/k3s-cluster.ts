@@ -166,6 +166,7 @@ function createNodes(
                 authorities,
                 peers: args.servers.filter((server) => server !== machine).map(access),
                 roster: everyMachine.map(({ name }) => name),
+                disks: everyMachine.map(access),
                 protectData: args.protectData,
             },
             { ...child, dependsOn: [...machinesReady, ...after], deletedWith: args.machinesOwner },
@@ -189,6 +190,7 @@ interface K3sNodeArgs {
     authorities: pulumi.Input<Record<string, string>>;
     peers: pulumi.Input<object>[];
     roster: string[];
+    disks: pulumi.Input<object>[];
     protectData: boolean;
 }
 
@@ -200,7 +202,9 @@ export class K3sNode extends StepResource {
             "K3sNode",
             name,
             { ...args },
-            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["access", "config", "authorities", "peers"] }),
+            pulumi.mergeOptions(opts, {
+                additionalSecretOutputs: ["access", "config", "authorities", "peers", "disks"],
+            }),
         );
     }
 }

@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { artifact } from "../artifacts";
 import { machineArchitecture } from "../machines/architecture";
-import type { MachineAccess } from "../machines/machine";
+import { isSameButForKey, type MachineAccess } from "../machines/machine";
 import { RemoteError, Unreachable, withSsh, type SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { changedInputs, inputDiff, type StepProvider } from "../step";
@@ -25,8 +25,10 @@ export interface K3sNodeInputs {
     authorities: Record<string, string>;
     /** The other servers. */
     peers: MachineAccess[];
-    /** Names of every machine of the cluster; looked at only when this one joins. */
+    /** Names of every machine of the cluster; looked at only when this one joins, as `disks` are. */
     roster: string[];
+    /** The machines whose disks hold instances' data: all of them. */
+    disks?: MachineAccess[];
     /** A living node that cannot be drained is then not deleted: its disks may hold what no other has. */
     protectData?: boolean;
 }
@@ -54,10 +56,9 @@ export const provider: StepProvider<K3sNodeInputs> = {
         return presence.gone ? undefined : node;
     },
     diff: (_id, olds, news) =>
-        Promise.resolve(inputDiff(olds, { ...news, roster: olds.roster }, ["node", "role", "instance"])),
+        Promise.resolve(inputDiff(olds, { ...news, ...whenJoining(olds) }, ["node", "role", "instance"])),
     async update(_id, olds, news) {
-        // Only says what a deletion may do: nothing on the host depends on it.
-        if (changedInputs(olds, { ...news, roster: olds.roster }).join() === "protectData") {
+        if (changesNothingOnHost(olds, news)) {
             return news;
         }
         await withSsh(news.access, async (ssh) => {
@@ -89,6 +90,20 @@ export const provider: StepProvider<K3sNodeInputs> = {
         });
     },
 };
+
+/** Looked at only when a node joins. */
+const whenJoining = ({ roster, disks }: K3sNodeInputs): Pick<K3sNodeInputs, "roster" | "disks"> => ({ roster, disks });
+
+/**
+ * What a deletion may do, whom to ask, and another operator's key: a machine that is off must not keep the update from the
+ * others for that.
+ */
+function changesNothingOnHost(olds: K3sNodeInputs, news: K3sNodeInputs): boolean {
+    const { protectData, peers } = news;
+    const access = isSameButForKey(olds.access, news.access) ? news.access : olds.access;
+    const changed = changedInputs({ ...olds, access, protectData, peers }, { ...news, ...whenJoining(olds) });
+    return changed.length === 0;
+}
 
 /** Without an API nobody says whether another node has what is on these disks. */
 async function refuseBlindRemoval(ssh: SshConnection, { node, access }: K3sNodeInputs): Promise<void> {
@@ -148,7 +163,11 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
         }
     }
     const server = (await readyServer(inputs.peers)) ?? (await livingCluster(inputs));
-    if (server && inputs.role === "agent" && (await isKnownAgent(ssh, server, inputs.node))) {
+    // Forgotten, it would lose the claims on its volumes, which may hold what no other has.
+    if (server && inputs.role === "agent" && (await hasJoined(ssh))) {
+        if (!(await withSsh(server, listNodes)).some(({ name }) => name === inputs.node)) {
+            await forgetPassword(server, inputs.node);
+        }
         return joinThrough(server);
     }
     if (server) {
@@ -161,14 +180,36 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
     if (inputs.role === "agent") {
         throw new RemoteError(inputs.access, "k3s", "no server answers that this agent could join");
     }
+    await refuseForgottenData(inputs);
     return startCluster;
 }
 
-/** An agent that has joined already (an interrupted update): forgotten, it would lose the claims on its volumes. */
-async function isKnownAgent(ssh: SshConnection, server: MachineAccess, node: string): Promise<boolean> {
-    const { exitCode } = await ssh.run("test -s /etc/rancher/node/password", { allowFailure: true });
-    return exitCode === 0 && (await withSsh(server, listNodes)).some(({ name }) => name === node);
+/** Beside the claims of a new cluster nobody would look at what lies on the disks of machines that outlived the old one. */
+async function refuseForgottenData({ node, access, disks = [], protectData }: K3sNodeInputs): Promise<void> {
+    if (protectData !== true) return;
+    const look = `ls -d ${data}/storage/*/pgdata*/PG_VERSION 2>/dev/null || true`;
+    const found = await Promise.all(
+        disks.map(async (machine) => {
+            const { stdout } = await withSsh(machine, (ssh) => ssh.run(look));
+            const folders = stdout.split("\n").filter((line) => line !== "");
+            return folders.map((file) => `${machine.name}:${file.slice(0, file.lastIndexOf("/"))}`);
+        }),
+    );
+    if (found.flat().length > 0) {
+        throw new RemoteError(
+            access,
+            "k3s",
+            `no server holds the cluster any more, so ${node} would start a new one, and protectData is on: these disks ` +
+                `hold data of a database, which may be newer than its backups: ${found.flat().join(", ")}. Bring a server's ` +
+                `disk back; or copy the newest away, move each folder out of ${data}/storage, and run the update again ` +
+                "(docs/runbooks/total-loss.md)",
+        );
+    }
 }
+
+/** The host of an agent that has joined already: an interrupted update, or somebody has deleted its node. */
+const hasJoined = async (ssh: SshConnection): Promise<boolean> =>
+    (await ssh.run("test -s /etc/rancher/node/password", { allowFailure: true })).exitCode === 0;
 
 /** A server that is waited for, as some hold the data of a cluster; undefined when none does. */
 async function livingCluster({ node, peers }: K3sNodeInputs): Promise<MachineAccess | undefined> {
@@ -247,6 +288,9 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
     const architecture = await machineArchitecture(ssh);
     const binary = await artifact("k3s", architecture);
     const images = await artifact("k3s-airgap-images", architecture);
+    // Until the service runs with all of it: what an update that was cut off has changed is no change to the next one.
+    const wasCutOff = (await ssh.run(`test -e ${restartPending}`, { allowFailure: true })).exitCode === 0;
+    await ssh.run(`mkdir -p -m 0755 /etc/rancher && touch ${restartPending}`);
     const changes = await step(where, `installing k3s ${inputs.version}`, async () => [
         await ssh.upload(binary.path, "/usr/local/bin/k3s", binary.sha256),
         await ssh.upload(images.path, `${data}/agent/images/k3s-airgap-images.tar.zst`, images.sha256, "0644"),
@@ -264,10 +308,13 @@ async function apply(ssh: SshConnection, inputs: K3sNodeInputs, join: Join): Pro
         await ssh.writeFile(`/etc/systemd/system/${unit}`, inputs.unit),
     );
     const active = await ssh.run(`systemctl is-active ${unit}`, { allowFailure: true });
-    if (changes.includes(true) || active.exitCode !== 0) {
+    if (wasCutOff || changes.includes(true) || active.exitCode !== 0) {
         await step(where, `starting ${unit}`, () => start(ssh, inputs));
     }
+    await ssh.run(`rm -f ${restartPending}`);
 }
+
+const restartPending = "/etc/rancher/postgres-ha-restart-pending";
 
 const interfaceFile = "/etc/rancher/k3s/config.yaml.d/20-interface.yaml";
 

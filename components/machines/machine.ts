@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { isDeepStrictEqual } from "node:util";
 
 /** How a machine is reached. The host key is pinned: a connection to anything else is refused. */
 export interface SshAccess {
@@ -20,6 +21,13 @@ export interface MachineAccess {
     privateAddress: string;
     ssh: SshAccess;
 }
+
+/** Whether two are the same machine, reached in the same way: by whose key is not the machine's. */
+export const isSameButForKey = (one: MachineAccess, other: MachineAccess): boolean =>
+    isDeepStrictEqual(
+        { ...one, ssh: { ...one.ssh, privateKey: "" } },
+        { ...other, ssh: { ...other.ssh, privateKey: "" } },
+    );
 
 /** A machine as the components see it. */
 export interface Machine {

@@ -7,7 +7,7 @@ import { paths } from "./config";
 /** What the bootstrap of an instance said last (image/backup/bootstrap.py). */
 export interface BootstrapReport {
     instance: string;
-    phase: "looking" | "restoring" | "recovering" | "initialising" | "initialised" | "failed";
+    phase: "looking" | "restoring" | "recovering" | "initialising" | "initialised" | "done" | "failed";
     message: string;
     /** When it was said; tells a new failure from an old one. */
     at: string;

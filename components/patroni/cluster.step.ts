@@ -5,8 +5,8 @@ import { withSsh, type SshConnection } from "../machines/ssh";
 import { onChange, step, waitFor } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
-import { LostDataWatch, startAnew, type Rebirth } from "./rebirth";
-import { startStopped } from "./stopping";
+import { LostData, LostDataWatch, startAnew, type Rebirth } from "./rebirth";
+import { onSilentNodes, startStopped } from "./stopping";
 import { askAnyInstance, follows, leads, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { lastWords } from "./last-words";
@@ -57,7 +57,8 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         return { ...state, status: summarise(members, state.instances.length) };
     },
     async diff(_id, olds, news) {
-        const diff = inputDiff(olds, news, ["cluster", "namespace"]);
+        // Through whom it is asked is no change to it.
+        const diff = inputDiff(olds, { ...news, servers: olds.servers }, ["cluster", "namespace"]);
         const wasWhole = olds.status.serving && olds.status.redundant;
         if (diff.changed || !wasWhole) return { ...diff, changed: true };
         const drift = await findDrift(olds);
@@ -131,6 +132,37 @@ async function bringUp(
  */
 const givingUpSeconds = 1200;
 
+/** Longer than a machine takes to start again. */
+const bootSeconds = 180;
+const lookEveryMs = 15_000;
+
+/** There is nobody to wait for while a machine is off: that only a person, or its provider, ends. */
+class MachineOff extends Error {}
+
+/** Ends the wait where an instance's node has been silent for longer than a start takes. */
+class MachineWatch {
+    private since: number | undefined;
+    private due = 0;
+
+    constructor(
+        private readonly ssh: SshConnection,
+        private readonly inputs: PatroniStateInputs,
+    ) {}
+
+    async look(): Promise<void> {
+        if (Date.now() < this.due) return;
+        this.due = Date.now() + lookEveryMs;
+        const stuck = await onSilentNodes(this.ssh, this.inputs).catch(() => []);
+        this.since = stuck.length === 0 ? undefined : (this.since ?? Date.now());
+        if (this.since !== undefined && Date.now() - this.since > bootSeconds * 1000) {
+            throw new MachineOff(
+                `${this.inputs.cluster} serves, but is not redundant: ${stuck.join(", ")}, which is not Ready. Switch the machine ` +
+                    "on, or take it out of the settings, and run the update again; what needs no other machine is applied",
+            );
+        }
+    }
+}
+
 /** As long as a restore goes on it is waited for; what the members are is told whenever it changes. */
 async function untilWhole(
     ssh: SshConnection,
@@ -139,6 +171,7 @@ async function untilWhole(
 ): Promise<ClusterStatus> {
     let restoring: string | undefined;
     const [sayMembers, sayRestore] = [onChange(inputs.cluster), onChange(inputs.cluster)];
+    const machinesOff = new MachineWatch(ssh, inputs);
     const lostData = inputs.rebirth && new LostDataWatch(ssh, inputs, inputs.rebirth);
     const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
         const members = await listMembers(ssh, inputs).catch((error: unknown) => (error as Error).message);
@@ -147,6 +180,8 @@ async function untilWhole(
             return { done: found };
         }
         sayMembers(typeof members === "string" ? members : describe(members));
+        restoring = undefined;
+        if (found?.serving === true) await machinesOff.look();
         if (bootstrap && !found?.serving) {
             await lostData?.look();
             restoring = await bootstrap.look();
@@ -158,7 +193,7 @@ async function untilWhole(
         try {
             return await waitFor(`cluster ${inputs.cluster}`, givingUpSeconds, look);
         } catch (error) {
-            if (error instanceof BootstrapError) throw error;
+            if ([BootstrapError, LostData, MachineOff].some((known) => error instanceof known)) throw error;
             if (restoring === undefined) {
                 throw new Error(`${(error as Error).message}\n${await lastWords(ssh, inputs)}`, { cause: error });
             }

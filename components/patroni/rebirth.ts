@@ -1,11 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { etcdctl, type EtcdLocation } from "../etcd/etcdctl";
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { keyPrefix } from "../naming";
-import { step } from "../progress";
+import { onChange, step } from "../progress";
 import type { ClusterLocation } from "./api";
 import { paths, printRestoreGeneration } from "./config";
-import { isStarted, startStopped, stopInstances } from "./stopping";
+import { isStoppedFor, startStopped, stopInstances } from "./stopping";
 
 /** A cluster that begins anew from its repository: after a loss of all data, or for a restore that was asked for. */
 export interface Rebirth {
@@ -15,10 +16,15 @@ export interface Rebirth {
     etcdMembers: string[];
 }
 
+const pauseMs = 2000;
+
 const dataFolder = paths.data.slice(0, paths.data.lastIndexOf("/"));
 
 /** Longer than it takes an instance from the lock of the bootstrap to its first process. */
 const certainAfterMs = 10_000;
+
+/** Nothing was forgotten: a person has to say what is to be there. */
+export class LostData extends Error {}
 
 /**
  * All data is gone but etcd still says that the cluster was initialised: every instance would wait for a leader for
@@ -27,12 +33,15 @@ const certainAfterMs = 10_000;
  */
 export class LostDataWatch {
     private since: number | undefined;
+    private readonly say: (seen: string | undefined) => void;
 
     constructor(
         private readonly ssh: SshConnection,
         private readonly location: ClusterLocation,
         private readonly rebirth: Rebirth,
-    ) {}
+    ) {
+        this.say = onChange(location.cluster);
+    }
 
     async look(): Promise<void> {
         if (!(await this.isLost())) {
@@ -44,8 +53,40 @@ export class LostDataWatch {
             return;
         }
         this.since = undefined;
+        const source = await this.sourceOfNewData();
+        this.say(source === "unknown" ? "no instance has any data, and the repository does not answer" : undefined);
+        if (source === "unknown") {
+            return;
+        }
+        if (source === "none") {
+            throw new LostData(
+                `no instance of ${this.location.cluster} has any data, and the repository in the settings holds no backup of it: ` +
+                    "a new, empty database would take its place. If the repository is another one than before, name that " +
+                    "one again (backup.repository); docs/runbooks/total-loss.md says how to begin with an empty database",
+            );
+        }
         const what = "no instance has any data: forgetting the lost cluster, so that one of them bootstraps";
         await step(this.location.cluster, what, () => forgetCluster(this.ssh, this.location, this.rebirth));
+    }
+
+    /**
+     * What would be there after the cluster is forgotten: `none` where one that was finished, as the system identifier that
+     * Patroni notes then says, would be followed by an empty one.
+     */
+    private async sourceOfNewData(): Promise<"repository" | "none" | "unknown"> {
+        const key = `${prefixOf(this.location)}initialize`;
+        const identifier = await etcdctl(this.ssh, etcd(this.location, this.rebirth), `get --print-value-only ${key}`);
+        if (identifier.trim() === "") return "repository";
+        const script =
+            "cd /usr/local/lib/postgres-ha && python3 -c 'from backup import contents, restore_request as r\n" +
+            "own, asked = contents.look(), r.read()\n" +
+            'print("repository" if own.kind not in ("empty", "description-only") or asked and asked["generation"] > ' +
+            'own.restored_generation else "none")\'\n';
+        for (const instance of this.location.instances) {
+            const said = await askInstance(this.ssh, this.location, instance, script);
+            if (said === "repository" || said === "none") return said;
+        }
+        return "unknown";
     }
 
     private async isLost(): Promise<boolean> {
@@ -63,16 +104,26 @@ export class LostDataWatch {
  * Stops every instance, forgets the cluster, and starts them: each sets its data aside, one restores, others clone. An update
  * that ended before the restore did is repeated: what the restore has made since may be acknowledged work, and is left alone.
  */
-export async function startAnew(ssh: SshConnection, location: ClusterLocation, rebirth: Rebirth): Promise<void> {
+export async function startAnew(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    rebirth: Rebirth,
+    patienceMs = 60_000,
+): Promise<void> {
     const { generation } = rebirth;
-    if ((await isStarted(ssh, location)) && (await hasBegun(ssh, location, generation))) {
-        console.log(`${location.cluster}: restore ${generation} has begun already; it goes on where it is`);
-        return;
+    const why = `restore ${generation}`;
+    // RestorePreparation has stopped them. Where it has not, an earlier update may have come further than its state tells, and
+    // somebody may have stopped since what it restored: the volumes know, and only running instances tell.
+    if (!(await isStoppedFor(ssh, location, why))) {
+        await startStopped(ssh, location);
+        if (await hasBegun(ssh, location, generation, patienceMs)) {
+            console.log(`${location.cluster}: restore ${generation} has begun already; it goes on where it is`);
+            return;
+        }
     }
     try {
-        // RestorePreparation has stopped them; somebody may have started them since.
-        await stopInstances(ssh, location, `restore ${generation}`);
-        await step(location.cluster, `restore ${generation}: forgetting the cluster's state in etcd`, () =>
+        await stopInstances(ssh, location, why);
+        await step(location.cluster, `${why}: forgetting the cluster's state in etcd`, () =>
             forgetCluster(ssh, location, rebirth),
         );
     } finally {
@@ -82,22 +133,36 @@ export async function startAnew(ssh: SshConnection, location: ClusterLocation, r
 }
 
 /** Whether any instance has data of this restore, or makes some, or may have: one that cannot be asked counts as such. */
-async function hasBegun(ssh: SshConnection, location: ClusterLocation, generation: number): Promise<boolean> {
-    const asked = location.instances.map(async (instance) => ({
-        mark: await restoreMark(ssh, location, instance),
-        data: await dataState(ssh, location, instance),
-    }));
-    const instances = await Promise.all(asked);
-    const known = instances.filter(({ mark }) => mark !== undefined);
+async function hasBegun(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    generation: number,
+    patienceMs: number,
+): Promise<boolean> {
+    const ask = () =>
+        Promise.all(
+            location.instances.map(async (instance) => ({
+                mark: await restoreMark(ssh, location, instance),
+                data: await dataState(ssh, location, instance),
+            })),
+        );
+    let instances = await ask();
+    // Those that were started just now are waited for.
+    for (const end = Date.now() + patienceMs; instances.some(isSilent) && Date.now() < end; instances = await ask()) {
+        await sleep(pauseMs);
+    }
+    const known = instances.filter((instance) => !isSilent(instance));
     if (known.length === 0) {
         throw new Error(
             `no instance of ${location.cluster} says whether restore ${generation} has begun; run the update again when ` +
-                `a pod runs, or stop them all (kubectl -n ${location.namespace} scale statefulset ${location.cluster} --replicas=0)`,
+                `a pod runs (kubectl -n ${location.namespace} get pods)`,
         );
     }
     const follow = instances.filter(({ mark }) => mark === undefined || mark >= generation);
     return known.some(({ mark }) => (mark ?? 0) >= generation) && follow.some(({ data }) => data !== "none");
 }
+
+const isSilent = ({ mark }: { mark: number | undefined }): boolean => mark === undefined;
 
 /** The last restore that this instance's volume has seen (image/backup/set_aside.py); undefined where it cannot be asked. */
 async function restoreMark(

@@ -26,6 +26,7 @@ export async function stopInstances(
         );
     }
     await step(cluster, `${why}: stopping the instances`, async () => {
+        await noteWhyStopped(ssh, location, why);
         await scale(ssh, location, 0);
         await waitFor(`the pods of ${cluster}`, 600, async () => {
             const get = `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`;
@@ -35,13 +36,18 @@ export async function stopInstances(
     });
 }
 
-/** What runs on a node whose kubelet is silent does not end: the others would wait for it, stopped. */
-async function refuseSilentNodes(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+/** Instances on nodes that are not Ready, each with its node. */
+export async function onSilentNodes(ssh: SshConnection, location: ClusterLocation): Promise<string[]> {
     const columns = "custom-columns=NAME:.metadata.name,NODE:.spec.nodeName --no-headers";
     const get = `-n ${location.namespace} get pods ${location.instances.join(" ")} --ignore-not-found -o ${columns}`;
     const pods = (await kubectl(ssh, get)).stdout.split("\n").map((line) => line.split(/\s+/));
     const silent = new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
-    const stuck = pods.flatMap(([pod = "", node = ""]) => (silent.has(node) ? [`${pod} on ${node}`] : []));
+    return pods.flatMap(([pod = "", node = ""]) => (silent.has(node) ? [`${pod} on ${node}`] : []));
+}
+
+/** What runs on a node whose kubelet is silent does not end: the others would wait for it, stopped. */
+async function refuseSilentNodes(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+    const stuck = await onSilentNodes(ssh, location);
     if (stuck.length > 0) {
         throw new Error(
             `${why}: every instance has to stop first, and these cannot be told to, as their node is not Ready: ` +
@@ -57,15 +63,37 @@ export async function startStopped(ssh: SshConnection, location: ClusterLocation
     if (((await replicasOf(ssh, location)) ?? wanted) >= wanted) {
         return;
     }
-    await step(location.cluster, "starting the instances", () => scale(ssh, location, wanted));
+    await step(location.cluster, "starting the instances", async () => {
+        // First: what somebody stops after this was not stopped for that.
+        await noteWhyStopped(ssh, location, undefined);
+        await scale(ssh, location, wanted);
+    });
+}
+
+const whyStopped = "postgres-ha/stopped-for";
+
+async function noteWhyStopped(
+    ssh: SshConnection,
+    { cluster, namespace }: ClusterLocation,
+    why: string | undefined,
+): Promise<void> {
+    const note = why === undefined ? `${whyStopped}-` : `'${whyStopped}=${why}'`;
+    await kubectl(ssh, `-n ${namespace} annotate statefulset ${cluster} --overwrite ${note}`);
+}
+
+/** Whether the instances are stopped, and by this program, for this: anybody may have stopped them for something else. */
+export async function isStoppedFor(
+    ssh: SshConnection,
+    { cluster, namespace }: ClusterLocation,
+    why: string,
+): Promise<boolean> {
+    const path = `{.spec.replicas} {.metadata.annotations.${whyStopped}}`;
+    const get = `-n ${namespace} get statefulset ${cluster} --ignore-not-found -o jsonpath='${path}'`;
+    return (await kubectl(ssh, get)).stdout.trim() === `0 ${why}`;
 }
 
 const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
     kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
-
-/** Whether any of them is meant to run now. */
-export const isStarted = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
-    ((await replicasOf(ssh, location)) ?? 0) > 0;
 
 export const hasInstances = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
     (await replicasOf(ssh, location)) !== undefined;

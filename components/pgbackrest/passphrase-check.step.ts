@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { MachineAccess } from "../machines/machine";
 import { step } from "../progress";
@@ -18,16 +19,25 @@ export interface PassphraseCheckInputs {
 /**
  * Reads what the repository holds with the passphrase, when either is new, before the Secrets of a running cluster are
  * overwritten with it: with another one archiving would end, and the old one could be nowhere else. Nothing is asked when
- * both are known, and a store that does not answer refuses nothing.
+ * both are known, and a store that does not answer refuses nothing but a passphrase that is not the one of before.
+ * For a stack that is new the repository must not be another cluster's that lives: what either of them acknowledges from then
+ * on the other's next restore would leave behind.
  */
 export const provider: StepProvider<PassphraseCheckInputs> = {
     async create(inputs) {
-        await check(inputs);
+        const answer = await check(inputs);
+        await refuseLivingCluster(inputs, answer);
         return { id: inputs.stanza, outs: inputs };
     },
     diff: (_id, olds, news) => Promise.resolve({ changed: !isDeepStrictEqual(asked(olds), asked(news)), replaces: [] }),
-    async update(_id, _olds, news) {
-        await check(news);
+    async update(_id, olds, news) {
+        const { fits } = await check(news);
+        if (fits === undefined && olds.passphrase !== news.passphrase) {
+            throw new Error(
+                "backup.passphrase: it is not the one of before, and the repository does not say whether it is its own (see " +
+                    "above). Run the update again when the store answers. Nothing was changed",
+            );
+        }
         return news;
     },
 };
@@ -36,15 +46,49 @@ export const provider: StepProvider<PassphraseCheckInputs> = {
 const asked = ({ passphrase, files }: PassphraseCheckInputs): unknown[] => [passphrase, files["pgbackrest.conf"]];
 
 /** `unknown`: the repository does not say. */
-type Answer = { fits: boolean } | { fits?: undefined; unknown: string };
+type Answer = ({ fits: boolean } & Partial<Newest>) | { fits?: undefined; unknown: string };
 
-function check({ stanza, files, machines, image }: PassphraseCheckInputs): Promise<void> {
+interface Newest {
+    /** The newest segment in the archive, and when it was uploaded, in seconds since 1970. */
+    newest: string;
+    uploaded: number;
+}
+
+const ask = ({ stanza, files, machines, image }: PassphraseCheckInputs): Promise<Answer> =>
+    askRepository<Answer>({ stanza, machines, image, files, module: "passphrase_check" }).catch((error: unknown) => ({
+        unknown: (error as Error).message,
+    }));
+
+/** Longer than a cluster that lives is silent: its canary is written every minute, and archive_timeout is one. */
+const silenceSeconds = 150;
+const lookEverySeconds = 15;
+
+/** Waits only where the newest segment is so new that its cluster may live. */
+async function refuseLivingCluster(inputs: PassphraseCheckInputs, seen: Answer): Promise<void> {
+    if (seen.fits !== true || seen.newest === undefined) return;
+    const left = silenceSeconds - (Date.now() / 1000 - (seen.uploaded ?? 0));
+    const end = Date.now() + 1000 * Math.min(silenceSeconds, left);
+    if (Date.now() >= end) return;
+    const what = `the archive's newest segment is ${Math.round(silenceSeconds - left)} s old: waiting whether a cluster lives there`;
+    await step(inputs.stanza, what, async () => {
+        while (Date.now() < end) {
+            await sleep(1000 * lookEverySeconds);
+            const now = await ask(inputs);
+            if (now.fits === true && now.newest !== seen.newest) {
+                throw new Error(
+                    `backup.repository: another cluster archives into it (segment ${now.newest} has just arrived). Choose ` +
+                        "another backup.repository.path; to begin with that cluster's data, name its repository in " +
+                        "restore.from. Nothing was changed",
+                );
+            }
+        }
+    });
+}
+
+function check(inputs: PassphraseCheckInputs): Promise<Answer> {
+    const { stanza } = inputs;
     return step(stanza, "reading the repository with this passphrase", async () => {
-        const question = { stanza, machines, image, files, module: "passphrase_check" };
-        const answer = await askRepository<Answer>(question).catch((error: unknown) => ({
-            fits: undefined,
-            unknown: (error as Error).message,
-        }));
+        const answer = await ask(inputs);
         if (answer.fits === false) {
             throw new Error(
                 "backup.passphrase: what the repository holds is encrypted with another passphrase. Give that one " +
@@ -55,5 +99,6 @@ function check({ stanza, files, machines, image }: PassphraseCheckInputs): Promi
         if (answer.fits === undefined) {
             console.log(`${stanza}: whether the passphrase is the repository's is not known: ${answer.unknown}`);
         }
+        return answer;
     });
 }

@@ -5,7 +5,12 @@ import type { SshConnection } from "../../components/machines/ssh";
 interface FakePod {
     revision: string;
     ready: boolean;
+    /** @default "machine-1" */
+    node?: string;
 }
+
+/** The node that is silent in every test. */
+const silent = "machine-9";
 
 const set = { cluster: "orders", namespace: "orders", name: "orders-etcd", component: "etcd" };
 
@@ -26,10 +31,18 @@ function cluster(pods: Record<string, FakePod>): { ssh: SshConnection; events: s
                 status: { observedGeneration: 2, updateRevision: "new" },
             });
         }
+        if (command.includes("get nodes")) {
+            const items = ["machine-1", silent].map((name) => ({
+                metadata: { name },
+                status: { conditions: [{ type: "Ready", status: name === silent ? "Unknown" : "True" }] },
+            }));
+            return answer({ items });
+        }
         if (command.includes("get pods")) {
             assert.match(command, /app.kubernetes.io\/name=etcd/);
-            const items = Object.entries(pods).map(([name, { revision, ready }]) => ({
+            const items = Object.entries(pods).map(([name, { revision, ready, node = "machine-1" }]) => ({
                 metadata: { name, labels: { "controller-revision-hash": revision } },
+                spec: { nodeName: node },
                 status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
             }));
             return answer({ items });
@@ -58,6 +71,14 @@ describe("the roll of a set to a new template", () => {
         const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": { ...old, ready: false } });
         await rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
         assert.deepEqual(events, ["delete orders-etcd-1", "whole", "delete orders-etcd-0", "whole"]);
+    });
+
+    it("restarts nobody while one is on a machine that is off, and does not wait for it", async () => {
+        const off = { ...old, ready: false, node: silent };
+        const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": off });
+        const rolled = rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
+        await assert.rejects(rolled, /orders-etcd-1 on machine-9\. Switch the machine on.*No pod was restarted/);
+        assert.deepEqual(events, []);
     });
 
     it("takes what is not ready for broken only where it is", async () => {

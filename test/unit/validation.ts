@@ -1,6 +1,10 @@
+import { utils } from "ssh2";
 import { normalise } from "../../components/normalise";
 import type { NormalisedArgs, PostgresHAArgs } from "../../components/postgres-ha-args";
 import { ValidationError, type Problem } from "../../components/validation";
+
+/** Nobody can log in anywhere with it. */
+export const { private: privateKey } = utils.generateKeyPairSync("ed25519");
 
 /** Three docker machines and every default: accepted. */
 export const acceptedArguments = (): PostgresHAArgs => ({
@@ -20,7 +24,7 @@ export const existingMachines = (
 ): PostgresHAArgs["machines"] => ({
     provider: "existing",
     machines: [1, 2, 3].map((number) => ({ name: `db-${number}`, address: `192.0.2.1${number}`, hostKey })),
-    privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+    privateKey,
     ...change,
 });
 

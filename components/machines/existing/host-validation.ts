@@ -1,6 +1,7 @@
 import { isIPv6 } from "node:net";
 import { contains, parseIpv4, type Cidr } from "../../network";
 import type { Problem } from "../../validation";
+import { privateKeyProblem } from "../private-key";
 import type { ExistingHost, ExistingMachinesArgs } from "./existing-machines";
 
 /** An IPv4 address or a DNS name: entries, certificates and URLs are written for these. */
@@ -61,12 +62,9 @@ export function hostAccessProblems(machines: ExistingMachinesArgs): Problem[] {
                   },
               ],
     );
-    if (typeof machines.privateKey === "string" && !machines.privateKey.includes("PRIVATE KEY")) {
-        problems.push({
-            path: "machines.privateKey",
-            message:
-                "is missing or no private key; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`",
-        });
+    const problem = typeof machines.privateKey === "string" ? privateKeyProblem(machines.privateKey) : undefined;
+    if (problem !== undefined) {
+        problems.push({ path: "machines.privateKey", message: problem });
     }
     return problems;
 }

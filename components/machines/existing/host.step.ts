@@ -1,8 +1,8 @@
 import { configFile, nodeMarker } from "../../k3s/installation";
 import { ports } from "../../naming";
 import { inputDiff, type StepProvider } from "../../step";
-import type { MachineAccess } from "../machine";
-import { RemoteError, withSsh, type SshConnection } from "../ssh";
+import { isSameButForKey, type MachineAccess } from "../machine";
+import { RemoteError, Unreachable, withSsh, type SshConnection } from "../ssh";
 
 export interface HostInputs {
     access: MachineAccess;
@@ -34,8 +34,20 @@ export const provider: StepProvider<HostInputs, HostOutputs> = {
         }
     },
     diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news)),
-    async update(_id, _olds, news) {
-        return { ...news, instance: await withSsh(news.access, inspect) };
+    async update(_id, olds, news) {
+        const found = withSsh(news.access, inspect);
+        if (!isSameButForKey(olds.access, news.access)) {
+            return { ...news, instance: await found };
+        }
+        // Another operator's key says nothing of the host: one that is off is none the less the same.
+        return found.then(
+            (instance) => ({ ...news, instance }),
+            (error: unknown) => {
+                if (!(error instanceof Unreachable)) throw error;
+                console.log(`${news.access.name}: not checked: ${error.message}`);
+                return { ...news, instance: olds.instance };
+            },
+        );
     },
 };
 

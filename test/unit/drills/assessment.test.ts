@@ -52,7 +52,10 @@ const element = <Item>(items: Item[], index: number): Item => {
 
 describe("serving and redundant", () => {
     it("are both true of a whole stack, and no reason is given", () => {
-        assert.deepEqual(assess(whole(), now), { serving: true, redundant: true, reasons: [] });
+        const { serving, redundant, reasons, recoverable } = assess(whole(), now);
+        assert.deepEqual([serving, redundant, reasons], [true, true, []]);
+        // It has no backups.
+        assert.equal(recoverable, undefined);
     });
 
     it("tell a stack that serves with one machine gone from a redundant one", () => {
@@ -71,10 +74,26 @@ describe("serving and redundant", () => {
     it("are both false when no entry takes a write, even if every member looks well", () => {
         const seen = whole();
         for (const write of seen.writes) write.accepted = false;
-        assert.deepEqual({ ...assess(seen, now), reasons: [] }, { serving: false, redundant: false, reasons: [] });
+        const { serving, redundant } = assess(seen, now);
+        assert.deepEqual([serving, redundant], [false, false]);
+    });
+
+    it("leave it to another word whether a loss of every machine could be undone", () => {
+        const problem = "connection refused";
+        const { redundant, recoverable, backupReasons } = assess(
+            { ...whole(), backup: { silent: true, problem } },
+            now,
+        );
+        assert.deepEqual([redundant, recoverable], [true, false]);
+        assert.match(backupReasons.join(), /the backup runner does not answer: connection refused/);
     });
 
     const spoil: [string, (seen: Observation) => void, RegExp][] = [
+        [
+            "a disk that is nearly full",
+            (seen) => (element(seen.machines, 1).disks = [{ folder: "/var/lib/rancher/k3s", usedPercent: 90 }]),
+            /machine machine-2: the disk below .* is 90 % full/,
+        ],
         [
             "no synchronous standby",
             (seen) => (element(seen.instances, 1).synchronous = false),

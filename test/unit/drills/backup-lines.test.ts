@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { age, backupLines } from "../../../commands/status/backup-lines";
+import { age, backupLines, backupReasons } from "../../../commands/status/backup-lines";
 import type { RunnerStatus } from "../../../components/pgbackrest/runner-api";
 
 const now = "2026-11-22T12:00:00Z";
@@ -96,5 +96,53 @@ describe("the backup lines of make status", () => {
         const ages = [5, 119, 120, 7199, 7200, 172_800].map((seconds) => age(before(seconds), now));
         assert.deepEqual(ages, ["5 s ago", "119 s ago", "2 min ago", "120 min ago", "2 h ago", "2 days ago"]);
         assert.equal(age(null, now), "never");
+    });
+});
+
+describe("what a loss of every machine needs to be undone", () => {
+    const reasons = (changes: Partial<RunnerStatus>, unarchived?: string): string =>
+        backupReasons({ ...status, ...changes }, unarchived).join("; ");
+    const job = { job: "backup", reason: "schedule", startedAt: before(20) } as const;
+
+    it("is there while all goes on as it should", () => {
+        assert.equal(reasons({}), "");
+        assert.deepEqual(backupReasons(undefined), []);
+        // The first backup of a new stack, or one behind another.
+        assert.equal(reasons({ backups: [], running: job }), "");
+        assert.equal(reasons({ running: job, lastJob: { ...job, ok: false, finishedAt: before(9), seconds: 9 } }), "");
+    });
+
+    const archive = (changes: object) => ({ archive: { ...status.archive, ...changes } as RunnerStatus["archive"] });
+    const missing: [string, Partial<RunnerStatus>, RegExp][] = [
+        [
+            "the repository",
+            { reachable: false, problem: "NoSuchBucket" },
+            /^the repository cannot be read: NoSuchBucket$/,
+        ],
+        [
+            "what was written last",
+            archive({ archivedAt: before(130) }),
+            /^the newest WAL in the archive is of 2 min ago$/,
+        ],
+        ["a segment", archive({ gaps: [{ from: "A", to: "A", segments: 1 }] }), /^WAL is missing in the archive$/],
+        ["a backup", { backups: [] }, /^there is no backup yet$/],
+        [
+            "a good backup",
+            { lastJob: { ...job, ok: false, message: "no space", finishedAt: before(9), seconds: 9 } },
+            /^the last backup failed: no space$/,
+        ],
+        ["whole pages", { backups: status.backups.map((each) => ({ ...each, error: true })) }, /^damaged pages/],
+        [
+            "the proof",
+            { restoreTest: { failedAt: before(9), message: "no canary" } },
+            /^the last restore test failed: no/,
+        ],
+    ];
+    for (const [what, changes, expected] of missing) {
+        it(`is not when ${what} is missing`, () => assert.match(reasons(changes), expected));
+    }
+
+    it("is not when PostgreSQL cannot archive, though the repository is well", () => {
+        assert.equal(reasons({}, "0000000100000000000000A1"), "PostgreSQL cannot archive 0000000100000000000000A1");
     });
 });

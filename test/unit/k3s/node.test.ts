@@ -21,10 +21,29 @@ describe("the update of a node", () => {
             ...{ config: "", kubelet: "", unit: "", authorities: {}, peers: [], roster: ["machine-1"] },
         };
         await assert.rejects(
-            async () => provider.update?.("machine-1", agent, agent),
+            async () => provider.update?.("machine-1", agent, { ...agent, version: "v2" }),
             /machine-1 .*no server answers that this agent could join/,
         );
         assert.ok(machine.commands.every((command) => !command.includes("cat >")));
+    });
+});
+
+describe("the update of a node", () => {
+    it("does not ask the machine what only another operator's key or another peer has changed: it may be off", async () => {
+        const ssh = { user: "root", port: 1, privateKey: "of one", hostKey: "ssh-ed25519 AAAA" };
+        const access = { name: "machine-1", address: "192.0.2.1", privateAddress: "192.0.2.1", ssh };
+        const olds: K3sNodeInputs = {
+            ...{ node: "machine-1", role: "server", version: "v1", access, instance: "one", config: "", kubelet: "" },
+            ...{ unit: "", authorities: {}, peers: [], roster: ["machine-1"], protectData: true },
+        };
+        const news = {
+            ...olds,
+            access: { ...access, ssh: { ...ssh, privateKey: "of another" } },
+            ...{ peers: [access], disks: [access], protectData: false },
+        };
+        assert.deepEqual(await provider.update?.("machine-1", olds, news), news);
+        assert.equal((await provider.diff("machine-1", olds, news)).replaces.length, 0);
+        assert.equal((await provider.diff("machine-1", olds, { ...olds, disks: [access] })).changed, false);
     });
 });
 
@@ -95,6 +114,28 @@ esac`,
         put("/etc/rancher/k3s/config.yaml", "token: ours\n");
         await assert.rejects(provider.create(agent()), /enough/);
         assert.equal(forgets(), false);
+    });
+
+    it("takes an agent whose node was deleted in again, with the claims on its volumes", async () => {
+        cluster("server-1");
+        put("/etc/rancher/node/password", "secret");
+        put("/etc/rancher/k3s/config.yaml", "token: ours\n");
+        await assert.rejects(provider.create(agent()), /enough/);
+        assert.equal(forgets(), false);
+        assert.ok(machine.commands.some((command) => command.includes("secret machine-1.node-password.k3s")));
+    });
+
+    it("starts no new cluster where disks hold data of the old one, which its backups may not have", async () => {
+        restore = fakeCommands(directory.path(), { uname: "echo enough >&2; exit 1", systemctl: "exit 0" });
+        const disks = [{ ...machine.access(), name: "machine-4" }];
+        const server: K3sNodeInputs = { ...agent(), role: "server", peers: [], disks, protectData: true };
+        await assert.rejects(provider.create(server), /enough/);
+        put("/var/lib/rancher/k3s/storage/pvc-1_postgres_data-postgres-0/pgdata/PG_VERSION", "18");
+        await assert.rejects(
+            provider.create(server),
+            /protectData is on: .*machine-4:\S*pvc-1_postgres_data-postgres-0\/pgdata\. .*total-loss\.md/s,
+        );
+        await assert.rejects(provider.create({ ...server, protectData: false }), /enough/);
     });
 
     it("forgets what was known of an agent whose host is new, after the end of its k3s", async () => {

@@ -12,6 +12,7 @@ interface Instance {
 /** A server whose kubectl answers as these instances would, and which remembers what it was told to change. */
 class FakeServer {
     readonly changes: string[] = [];
+    stoppedFor = "";
     archived = "00000001000000000000000A";
     silentNode = "";
 
@@ -42,6 +43,11 @@ class FakeServer {
         if (command.includes("get pods") && command.includes("custom-columns") && this.replicas > 0) {
             return said(location.instances.map((name, index) => `${name}   machine-${index}\n`).join(""));
         }
+        if (command.includes("annotate statefulset")) {
+            this.stoppedFor = /stopped-for=(.*)'/.exec(command)?.[1] ?? "";
+            return said("");
+        }
+        if (command.includes("stopped-for")) return said(`${this.replicas} ${this.stoppedFor}`);
         if (command.includes("get statefulset")) return said(String(this.replicas));
         if (stdin.includes("etcdctl")) {
             this.changes.push("forget");
@@ -62,10 +68,12 @@ class FakeServer {
 
 const location = { cluster: "orders", namespace: "orders", instances: ["orders-0", "orders-1", "orders-2"] };
 
+const rebirth = { generation: 3, etcdMembers: ["orders-etcd-0"] };
+
 async function restore(replicas: number, ...instances: Instance[]): Promise<string[]> {
     const named = Object.fromEntries(instances.map((instance, index) => [`orders-${index}`, instance]));
     const server = new FakeServer(replicas, named);
-    await startAnew(server.ssh, location, { generation: 3, etcdMembers: ["orders-etcd-0"] });
+    await startAnew(server.ssh, location, rebirth, 0);
     return server.changes;
 }
 
@@ -76,7 +84,24 @@ describe("a restore that an update carries out", () => {
     const silent: Instance = { data: "none" };
 
     it("forgets the cluster and starts instances that the preparation has stopped", async () => {
-        assert.deepEqual(await restore(0), ["scale 0", "forget", "scale 3"]);
+        const server = new FakeServer(3);
+        await stopInstances(server.ssh, location, "restore 3", 0);
+        await startAnew(server.ssh, location, rebirth, 0);
+        assert.deepEqual(server.changes, ["scale 0", "scale 0", "forget", "scale 3"]);
+    });
+
+    it("starts those that were stopped for anything else, and asks them what they have before it forgets anything", async () => {
+        const [started, stopped] = [["scale 3"], ["scale 0", "forget", "scale 3"]];
+        // An update that ended before its state was saved had restored them.
+        assert.deepEqual(await restore(0, restored, restored, restored), started);
+        assert.deepEqual(await restore(0, { mark: 4, data: "some" }, restored, restored), started);
+        assert.deepEqual(await restore(0, empty, empty, empty), [...started, ...stopped]);
+        const server = new FakeServer(3, { "orders-0": restored, "orders-1": restored, "orders-2": restored });
+        await stopInstances(server.ssh, location, "restore 4", 0);
+        await startAnew(server.ssh, location, rebirth, 0);
+        assert.deepEqual(server.changes, ["scale 0", "scale 3"]);
+        // What somebody stops now was not stopped for it.
+        assert.equal(server.stoppedFor, "");
     });
 
     it("stops those that somebody has started since, with the data of before or with none", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { utils } from "ssh2";
 import * as pulumi from "@pulumi/pulumi";
 import { ValidationError } from "../../../components/validation";
 import { profiles } from "../../../stacks/profiles";
@@ -121,10 +122,29 @@ describe("the private SSH key of existing machines", () => {
     };
 
     it("is read from a file below the home directory, as a secret", async () => {
-        writeFileSync(join(home, "key"), "PRIVATE KEY");
+        const { private: key } = utils.generateKeyPairSync("ed25519");
+        writeFileSync(join(home, "key"), key);
         const args = toArguments("staging", { machines: { ...existing, privateKeyFile: "~/key" } });
-        assert.equal(await valueOf(args), "PRIVATE KEY");
+        assert.equal(await valueOf(args), key);
         assert.ok(!("privateKeyFile" in (await args).machines));
+    });
+
+    it("is refused where nobody could log in with what the file holds", async () => {
+        const locked = utils.generateKeyPairSync("ed25519", { passphrase: "secret", cipher: "aes256-cbc", rounds: 1 });
+        for (const [text, expected] of [
+            [locked.private, /^~\/key is locked with a passphrase.*ssh-keygen -p -N ''/],
+            [locked.public, /^~\/key is missing or no private key/],
+            [
+                "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n",
+                /^~\/key is no private key/,
+            ],
+        ] as const) {
+            writeFileSync(join(home, "key"), text);
+            const machines = { ...existing, privateKeyFile: "~/key" };
+            const { problems } = await refusal(toArguments("staging", { machines }));
+            assert.equal(problems[0]?.path, "machines.privateKeyFile");
+            assert.match(problems[0]?.message ?? "", expected);
+        }
     });
 
     it("in the configuration wins over a file", async () => {

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import psycopg2
 
 from . import pgbackrest
-from .bootstrap import DATA, LEFTOVERS, UNFINISHED
+from .bootstrap import ATTEMPTS, DATA, LEFTOVERS, UNFINISHED, remove
 from .set_aside import SUFFIX, kept
 
 TLS = "/tls-backup"
@@ -166,6 +166,7 @@ def clean() -> None:
         for path in filter(os.path.exists, LEFTOVERS):
             print(f"agent: removing {path}", flush=True)
             shutil.rmtree(path)
+        remove(ATTEMPTS)
     old = kept()
     if old:
         proven = max(map(int, filter(str.isdigit, pgbackrest.names(f"proven/{pgbackrest.STANZA}"))), default=0)

@@ -37,6 +37,12 @@ def say(phase: str, message: str) -> None:
 UNFINISHED = os.path.join(os.path.dirname(DATA), "bootstrap-unfinished")
 # What attempts that failed have left: of this script, and of Patroni, which puts them aside under the second name.
 LEFTOVERS = (f"{DATA}.incomplete", f"{DATA}.failed")
+# Recoveries of the same kind that were begun and have not ended in a database, one to a line.
+ATTEMPTS = os.path.join(os.path.dirname(DATA), "bootstrap-attempts")
+# Two may have been cut off by a machine or a store that went away; it is tried on, but no more in silence.
+SILENT_ATTEMPTS = 2
+# Longer than `pulumi up` takes to see what was said.
+TOLD_SECONDS = 30
 # Longer than a back-off of Kubernetes would be: what was mended meanwhile is taken up soon.
 PATIENCE_SECONDS = float(os.environ.get("BOOTSTRAP_PATIENCE", "300"))
 RETRY_SECONDS = 10
@@ -118,7 +124,31 @@ def restore(options: list[str], config: str = pgbackrest.OWN, stanza: str | None
     say("restoring", f"restoring stanza {stanza or pgbackrest.STANZA} ({size // 2**20} MiB): {' '.join(options)}")
     mark_unfinished()
     pgbackrest.restore(DATA, *options, config=config, stanza=stanza)
+    begin_attempt(" ".join([stanza or pgbackrest.STANZA, *options]))
     say("recovering", "restored; PostgreSQL replays the WAL archive")
+
+
+def begin_attempt(what: str) -> None:
+    """Nobody else would tell: a recovery that PostgreSQL ends makes the container start anew, and this begin again."""
+    before = [each for each in attempts() if each == what]
+    if len(before) >= SILENT_ATTEMPTS:
+        say(
+            "failed",
+            f"{len(before)} recoveries ended before there was a database ({what}): a target that the archive does not hold, or "
+            "a file that is missing or damaged. The log of this instance says which (kubectl logs --previous -c postgresql, "
+            "FATAL). It is tried again; another target is another `restore` with a new generation",
+        )
+        time.sleep(TOLD_SECONDS)
+    with open(ATTEMPTS, "w", encoding="utf8") as file:
+        file.write("".join(f"{each}\n" for each in [*before, what]))
+
+
+def attempts() -> list[str]:
+    try:
+        with open(ATTEMPTS, encoding="utf8") as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def begin_with(options: list[str], described: dict, config: str, stanza: str | None) -> list[str]:
@@ -172,8 +202,19 @@ def mark_unfinished() -> None:
 
 
 def mark_finished() -> None:
-    if os.path.exists(UNFINISHED):
-        os.remove(UNFINISHED)
+    remove(UNFINISHED)
+
+
+def remove(path: str) -> None:
+    if os.path.exists(path):
+        os.remove(path)
+
+
+def finish() -> None:
+    """There is a database, and it is about to be opened."""
+    mark_finished()
+    remove(ATTEMPTS)
+    say("done", "the database is made")
 
 
 def initialise(own: contents.Contents) -> None:

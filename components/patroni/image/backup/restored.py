@@ -24,7 +24,7 @@ def main() -> int:
             if time.monotonic() > end:
                 return 1
         time.sleep(PAUSE_SECONDS)
-    bootstrap.mark_finished()
+    bootstrap.finish()
     return 0
 
 

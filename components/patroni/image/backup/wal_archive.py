@@ -53,6 +53,18 @@ def listing(identifier: str, config: str = pgbackrest.OWN, stanza: str | None = 
     return archive
 
 
+def newest_segment(identifier: str, known: str | None) -> tuple[str | None, float | None]:
+    """The newest segment and when it was uploaded, from the one folder it must be in. `known`: the newest as `info` tells it."""
+    if known is None:
+        return None, None
+    folder = json.loads(
+        pgbackrest.run("repo-ls", "--output=json", f"archive/{pgbackrest.STANZA}/{identifier}/{known[:16]}") or "{}"
+    )
+    found = {match[1]: entry["time"] for path, entry in folder.items() if (match := SEGMENT.search(path))}
+    newest = max(found, default=None)
+    return (newest, found[newest]) if newest else (known, None)
+
+
 def history(
     identifier: str, timeline: int, config: str = pgbackrest.OWN, stanza: str | None = None
 ) -> list[tuple[int, int]]:

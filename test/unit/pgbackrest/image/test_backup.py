@@ -163,7 +163,7 @@ class ConfirmedGaps(unittest.TestCase):
         watcher.info, watcher.state = {"backup": [], "archive": [{"max": None}]}, mock.Mock()
         with (
             mock.patch.object(runner.Runner, "find_gaps", side_effect=list(looks)),
-            mock.patch.object(runner, "newest_segment", return_value=(None, None)),
+            mock.patch.object(runner.wal_archive, "newest_segment", return_value=(None, None)),
             mock.patch.object(runner.time, "sleep") as sleep,
         ):
             watcher.watch_archive("17-1", None)
@@ -586,6 +586,14 @@ class SetAside(unittest.TestCase):
             agent.clean()
         return sorted(os.listdir(self.folder.name))
 
+    def test_a_database_needs_no_memory_of_attempts(self):
+        attempts = f"{self.folder.name}/bootstrap-attempts"
+        with open(attempts, "w", encoding="utf8"):
+            pass
+        self.make_data()
+        with mock.patch.multiple(agent, DATA=self.data, UNFINISHED=f"{self.data}.none", ATTEMPTS=attempts, LEFTOVERS=()):
+            self.assertEqual(self.clean(), ["pgdata"])
+
     def test_a_proven_restore_needs_nothing_of_before_it(self):
         for generation in (1, 2, 3):
             os.makedirs(f"{self.data}{set_aside.SUFFIX}{generation}")
@@ -614,6 +622,66 @@ class Proof(unittest.TestCase):
 
     def test_is_none_of_a_backup_from_before_it(self):
         self.assertFalse(self.proves(generation_after=2, backup_timeline=2))
+
+
+class Attempts(unittest.TestCase):
+    """Recoveries that PostgreSQL ends, again and again."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        patch = mock.patch.multiple(
+            bootstrap,
+            ATTEMPTS=f"{self.folder.name}/attempts",
+            UNFINISHED=f"{self.folder.name}/unfinished",
+            TOLD_SECONDS=0,
+        )
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def begin(self, what: str) -> list[str]:
+        with mock.patch.object(bootstrap, "say") as said:
+            bootstrap.begin_attempt(what)
+        return [call.args[0] for call in said.call_args_list]
+
+    def test_are_told_from_the_third_on(self):
+        told = [self.begin("--type=name --target=absent") for _ in range(4)]
+        self.assertEqual(told, [[], [], ["failed"], ["failed"]])
+
+    def test_of_another_kind_begin_anew(self):
+        for _ in range(2):
+            self.begin("--type=name --target=absent")
+        self.assertEqual(self.begin("--type=default"), [])
+
+    def test_are_forgotten_with_a_database(self):
+        for _ in range(2):
+            self.begin("--type=default")
+        with mock.patch.object(bootstrap, "say"):
+            bootstrap.finish()
+        self.assertEqual(self.begin("--type=default"), [])
+
+
+class NightlyTest(unittest.TestCase):
+    """What was set aside may be nowhere else: only a test that a person asked for says that it may go."""
+
+    def test_proves_nothing_of_a_restore(self):
+        self.assertEqual(self.proven("scheduled"), 0)
+        self.assertEqual(self.proven("requested"), 1)
+
+    def proven(self, reason: str) -> int:
+        tester = runner.Runner.__new__(runner.Runner)
+        tester.state = mock.Mock(values={"archive": None})
+        tester.timeline, tester.failures, tester.failed_request = 3, 0, None
+        tester.full_check_due = 0
+        with (
+            mock.patch.object(runner, "look", lambda: mock.Mock(restored_generation=2)),
+            mock.patch.object(runner.restore_test, "run", lambda _: {"backup": "A", "passedAt": "now"}),
+            mock.patch.object(runner.Runner, "proves", lambda *_: True),
+            mock.patch.object(runner.pgbackrest, "run") as run,
+            mock.patch("builtins.print"),
+        ):
+            tester.work({"job": "restore-test", "reason": reason}, None)
+        return run.call_count
 
 
 class Reach(unittest.TestCase):
