@@ -14,6 +14,9 @@ export interface Image {
     packagesAsOf?: string;
 }
 
+/** What the references of all of them begin with. */
+export const repository = "docker.io/postgres-ha/";
+
 export type ImageName = "etcd" | "patroni" | "haproxy";
 
 const sources: Record<ImageName, { context: string; artifacts: ArtifactName[]; version: string }> = {
@@ -26,5 +29,5 @@ export function image(name: ImageName, packagesAsOf?: string): Image {
     const { context, artifacts, version } = sources[name];
     const packages = packagesAsOf === undefined ? [] : [packagesAsOf];
     const digest = contentDigest(context, versions.baseImage, version, versions.postgresql, ...packages);
-    return { reference: `docker.io/postgres-ha/${name}:${digest}`, context, artifacts, packagesAsOf };
+    return { reference: `${repository}${name}:${digest}`, context, artifacts, packagesAsOf };
 }

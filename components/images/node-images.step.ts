@@ -7,7 +7,7 @@ import { RemoteError, Unreachable, withSsh, type SshConnection } from "../machin
 import { step } from "../progress";
 import { inputDiff, type StepProvider } from "../step";
 import { ensureBuilt } from "./build";
-import type { Image } from "./image";
+import { repository, type Image } from "./image";
 
 export interface NodeImagesInputs {
     node: string;
@@ -33,7 +33,12 @@ export const provider: StepProvider<NodeImagesInputs> = {
     async update(_id, olds, news) {
         const isOnlyTheKey =
             isSameButForKey(olds.access, news.access) && isDeepStrictEqual(olds, { ...news, access: olds.access });
-        await withSsh(news.access, (ssh) => importMissing(ssh, news), 30).catch((error: unknown) => {
+        const bringUpToDate = async (ssh: SshConnection): Promise<void> => {
+            await importMissing(ssh, news);
+            // Pods of the template before may still start.
+            await removeOld(ssh, [...olds.images, ...news.images]);
+        };
+        await withSsh(news.access, bringUpToDate, 30).catch((error: unknown) => {
             if (!isOnlyTheKey || !(error instanceof Unreachable)) throw error;
             console.log(`${news.node}: its images were not looked at: ${error.message}`);
         });
@@ -55,6 +60,30 @@ async function missingImages(ssh: SshConnection, images: Image[]): Promise<Image
     const { stdout } = await ssh.run("k3s ctr --namespace k8s.io images list --quiet");
     const present = new Set(stdout.split("\n"));
     return images.filter(({ reference }) => !present.has(reference));
+}
+
+/**
+ * The stack's images of earlier updates, unless a container has one: the kubelet is told to leave images alone, as nothing would bring
+ * one back, and they lie on the disk of the databases.
+ */
+async function removeOld(ssh: SshConnection, kept: Image[]): Promise<void> {
+    const ctr = "k3s ctr --namespace k8s.io";
+    // The runtime has a second name for each image: those of one digest go together.
+    const old = `
+        $1 == "kept" { kept[$2] }
+        $1 == "image" { digest[$2] = $3 }
+        END {
+            for (name in digest) if (name in kept) needed[digest[name]]
+            for (name in digest) if (index(name, "${repository}") == 1 && !(digest[name] in needed)) gone[digest[name]]
+            for (name in digest) if (digest[name] in gone) print name
+        }`;
+    const { exitCode, stderr } = await ssh.run(
+        `{ printf 'kept %s\\n' ${kept.map(({ reference }) => reference).join(" ")}
+        ${ctr} containers list | awk 'NR > 1 { print "kept", $2 }'
+        ${ctr} images list | awk 'NR > 1 { print "image", $1, $3 }'; } | awk '${old}' | xargs -r ${ctr} images rm`,
+        { allowFailure: true },
+    );
+    if (exitCode !== 0) console.log(`${ssh.machine.name}: old images were not removed: ${stderr.trim()}`);
 }
 
 /** Images are of the engine that builds them. On another processor every pod would only say "exec format error". */
