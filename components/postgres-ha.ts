@@ -119,6 +119,11 @@ export class PostgresHA extends pulumi.ComponentResource {
                 dynamicConfig: patroni.dynamicConfig,
                 servers,
                 template: patroni.statefulSet.metadata.generation.apply(String),
+                proxies: {
+                    namespace: proxyNamespace(input.cluster),
+                    name: haproxy.daemonSet.metadata.name,
+                    generation: haproxy.daemonSet.metadata.generation.apply(String),
+                },
                 machines: machines.map(({ instance }) => instance),
                 ...(input.backup && {
                     rebirth: { generation: input.restore?.generation ?? 0, etcdMembers: etcd.members },

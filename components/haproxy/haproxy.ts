@@ -10,6 +10,7 @@ import {
     resources,
     restrictedContainer,
     restrictedPod,
+    skipAwait,
     type Resources,
     type WorkloadContext,
 } from "../workload";
@@ -70,14 +71,15 @@ function createDaemonSet(
     return new kubernetes.apps.v1.DaemonSet(
         `${name}-proxies`,
         {
-            metadata: metadata(args, `${args.cluster}-haproxy`),
+            // PatroniState waits instead, as it restarts them: one on a machine that is off would keep an update from all others.
+            metadata: metadata(args, `${args.cluster}-haproxy`, skipAwait),
             spec: {
                 selector: { matchLabels: podLabels },
-                updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
+                updateStrategy: { type: "OnDelete" },
                 template: {
                     metadata: {
                         labels: podLabels,
-                        // A changed configuration or authority rolls the proxies, one node after another.
+                        // A changed configuration or authority rolls the proxies.
                         annotations: { "postgres-ha/config": digest },
                     },
                     spec: {

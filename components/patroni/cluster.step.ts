@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { outdatedProxies, rollProxies, type ProxySet } from "../haproxy/roll";
 import { readyServer, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
@@ -19,6 +20,8 @@ export interface PatroniStateInputs extends ClusterLocation {
     servers: MachineAccess[];
     /** Changes when the pods' template does. */
     template: string;
+    /** The entries; restarted here when their template changes. */
+    proxies: ProxySet;
     /** Identities of the machines: after one was replaced the cluster has to become whole again. */
     machines: string[];
     /** How it begins anew from the repository; undefined in a stack without backups. */
@@ -84,7 +87,9 @@ async function findDrift(state: PatroniStateInputs): Promise<string[]> {
         if (state.rebirth !== undefined && !members.some(({ role }) => role === "leader")) return ["no leader"];
         const held = await askAnyInstance<DynamicConfig>(ssh, state, "GET", "/config");
         const added = Object.keys(addedParameters(state.dynamicConfig, held));
+        const proxies = await outdatedProxies(ssh, state.cluster, state.proxies);
         return [
+            ...proxies.map(({ spec }) => `the proxy on ${spec.nodeName} is of an earlier template`),
             ...differences(state.dynamicConfig, held),
             ...added.map((name) => `postgresql.parameters.${name}`),
             ...members.filter((member) => member.pending_restart).map(({ name }) => `${name} waits for a restart`),
@@ -102,6 +107,8 @@ async function bringUp(
         const { rebirth } = inputs;
         const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
         const whole = () => untilWhole(ssh, inputs, bootstrap);
+        // First: they are the way to whatever serves, also while the database waits for a machine that is off.
+        await rollProxies(ssh, inputs.cluster, inputs.proxies);
         if (rebirth && restore) {
             await startAnew(ssh, inputs, rebirth);
         } else if (rebirth) {

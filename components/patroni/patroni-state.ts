@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
+import type { ProxySet } from "../haproxy/roll";
 import type { ClusterStatus } from "./cluster.step";
 import type { Rebirth } from "./rebirth";
 import type { DynamicConfig } from "./dynamic-config";
@@ -13,6 +14,7 @@ export interface PatroniStateArgs {
     servers: Machine[];
     /** Changes when the pods' template does. */
     template: pulumi.Input<string>;
+    proxies: Record<keyof ProxySet, pulumi.Input<string>>;
     machines: pulumi.Input<string>[];
     /** How the cluster begins anew from its repository; undefined in a stack without backups. */
     rebirth?: Rebirth;

@@ -110,13 +110,10 @@ describe("the workloads of the dev stack", () => {
         }
     });
 
-    it("restart PostgreSQL and etcd only when all others are well, and HAProxy one after another", () => {
+    it("are restarted by the program, when all others are well", () => {
         assert.equal(postgresql().spec.updateStrategy.type, "OnDelete");
         assert.equal(etcd().spec.updateStrategy.type, "OnDelete");
-        assert.deepEqual(haproxy().spec.updateStrategy, {
-            type: "RollingUpdate",
-            rollingUpdate: { maxUnavailable: 1 },
-        });
+        assert.equal(haproxy().spec.updateStrategy.type, "OnDelete");
     });
 
     it("ask for the CPU and memory of the dev profile, limit memory, and never throttle", () => {

@@ -104,6 +104,7 @@ describe("an update", () => {
         dynamicConfig: { ttl: 23 },
         servers: [],
         template: "image",
+        proxies: { namespace: "postgres-proxy", name: "postgres-haproxy", generation: "1" },
         machines: [],
     };
     const status = { serving: true, redundant: true, members: 2, healthyMembers: 2 };

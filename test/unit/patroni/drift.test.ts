@@ -23,6 +23,17 @@ describe("dynamic configuration changed by hand", function () {
         writeFileSync(file("config"), JSON.stringify(config));
         writeFileSync(file("cluster"), JSON.stringify({ members: list }));
     };
+    /** One on each node, by the revision of its template. */
+    const proxiesOf = (on: Record<string, string> = {}, ...silent: string[]) => {
+        const status = (isReady: boolean) => ({ conditions: [{ type: "Ready", status: isReady ? "True" : "False" }] });
+        const nodes = Object.keys(on).map((name) => ({ metadata: { name }, status: status(!silent.includes(name)) }));
+        const pods = Object.entries(on).map(([nodeName, revision]) => ({
+            metadata: { name: `proxy-${nodeName}`, labels: { "controller-revision-hash": revision } },
+            ...{ spec: { nodeName }, status: status(true) },
+        }));
+        writeFileSync(file("nodes"), JSON.stringify({ items: nodes }));
+        writeFileSync(file("proxies"), JSON.stringify({ items: pods }));
+    };
     const state = (): PatroniStateOutputs => ({
         cluster: "postgres",
         namespace: "postgres",
@@ -30,6 +41,7 @@ describe("dynamic configuration changed by hand", function () {
         dynamicConfig: wanted,
         servers: [machine.access()],
         template: "1",
+        proxies: { namespace: "postgres-proxy", name: "postgres-haproxy", generation: "1" },
         machines: [],
         status: { serving: true, redundant: true, members: 2, healthyMembers: 2 },
     });
@@ -46,6 +58,10 @@ describe("dynamic configuration changed by hand", function () {
 case "$*" in
 *"get --raw /readyz"*) printf ok ;;
 *"get statefulset"*) echo '{"metadata":{"generation":1},"status":{"observedGeneration":1,"updateRevision":"1"}}' ;;
+*"get daemonset"*) echo 1 1 ;;
+*"get controllerrevisions"*) echo '{"items":[{"metadata":{"labels":{"controller-revision-hash":"b"}},"revision":2}]}' ;;
+*"get nodes"*) cat ${file("nodes")} ;;
+*"postgres-proxy get pods"*) cat ${file("proxies")} ;;
 *"get pods"*) echo '{"items":[]}' ;;
 *"PATCH"*) cat > ${file("patch")}; cp ${file("after")} ${file("config")}; cat ${file("config")} ;;
 *"/config") cat ${file("config")} ;;
@@ -53,9 +69,19 @@ case "$*" in
 esac`,
         });
         rmSync(file("patch"), { force: true });
+        proxiesOf();
         hold(wanted);
     });
     afterEach(() => restore());
+
+    it("is a proxy of an earlier template, unless its machine is off", async () => {
+        proxiesOf({ "machine-1": "b", "machine-2": "a" });
+        assert.equal(await diff(), true);
+        proxiesOf({ "machine-1": "b", "machine-2": "a" }, "machine-2");
+        assert.equal(await diff(), false);
+        proxiesOf({ "machine-1": "b", "machine-2": "b" });
+        assert.equal(await diff(), false);
+    });
 
     it("is none while it is as asked for, and a key that only operators set is none either", async () => {
         assert.equal(await diff(), false);
