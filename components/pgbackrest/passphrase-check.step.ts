@@ -26,7 +26,7 @@ export interface PassphraseCheckInputs {
 export const provider: StepProvider<PassphraseCheckInputs> = {
     async create(inputs) {
         const answer = await check(inputs);
-        await refuseLivingCluster(inputs, answer);
+        await refuseLivingCluster(inputs.stanza, answer, () => ask(inputs));
         return { id: inputs.stanza, outs: inputs };
     },
     diff: (_id, olds, news) => Promise.resolve({ changed: !isDeepStrictEqual(asked(olds), asked(news)), replaces: [] }),
@@ -46,7 +46,7 @@ export const provider: StepProvider<PassphraseCheckInputs> = {
 const asked = ({ passphrase, files }: PassphraseCheckInputs): unknown[] => [passphrase, files["pgbackrest.conf"]];
 
 /** `unknown`: the repository does not say. */
-type Answer = ({ fits: boolean } & Partial<Newest>) | { fits?: undefined; unknown: string };
+export type Answer = ({ fits: boolean } & Partial<Newest>) | { fits?: undefined; unknown: string };
 
 interface Newest {
     /** The newest segment in the archive, and when it was uploaded, in seconds since 1970. */
@@ -61,19 +61,25 @@ const ask = ({ stanza, files, machines, image }: PassphraseCheckInputs): Promise
 
 /** Longer than a cluster that lives is silent: its canary is written every minute, and archive_timeout is one. */
 const silenceSeconds = 150;
-const lookEverySeconds = 15;
+const lookEveryMs = 15_000;
 
 /** Waits only where the newest segment is so new that its cluster may live. */
-async function refuseLivingCluster(inputs: PassphraseCheckInputs, seen: Answer): Promise<void> {
+export async function refuseLivingCluster(
+    stanza: string,
+    seen: Answer,
+    askAgain: () => Promise<Answer>,
+    everyMs = lookEveryMs,
+): Promise<void> {
     if (seen.fits !== true || seen.newest === undefined) return;
-    const left = silenceSeconds - (Date.now() / 1000 - (seen.uploaded ?? 0));
-    const end = Date.now() + 1000 * Math.min(silenceSeconds, left);
+    // By this host's clock and the store's, which may differ; never longer than a living cluster could be silent.
+    const age = Math.max(0, Date.now() / 1000 - (seen.uploaded ?? 0));
+    const end = Date.now() + 1000 * (silenceSeconds - age);
     if (Date.now() >= end) return;
-    const what = `the archive's newest segment is ${Math.round(silenceSeconds - left)} s old: waiting whether a cluster lives there`;
-    await step(inputs.stanza, what, async () => {
+    const what = `the newest segment in the archive is ${Math.round(age)} s old: waiting whether a cluster lives there`;
+    await step(stanza, what, async () => {
         while (Date.now() < end) {
-            await sleep(1000 * lookEverySeconds);
-            const now = await ask(inputs);
+            await sleep(everyMs);
+            const now = await askAgain();
             if (now.fits === true && now.newest !== seen.newest) {
                 throw new Error(
                     `backup.repository: another cluster archives into it (segment ${now.newest} has just arrived). Choose ` +
