@@ -16,12 +16,7 @@ export interface HostOutputs extends HostInputs {
 /** A host that somebody else made: nothing is created, its SSH access and fitness are checked. */
 export const provider: StepProvider<HostInputs, HostOutputs> = {
     async create(inputs) {
-        const instance = await withSsh(inputs.access, async (ssh) => {
-            const found = await inspect(ssh);
-            await refuseOccupied(ssh);
-            await refuseCutOff(ssh);
-            return found;
-        });
+        const instance = await withSsh(inputs.access, inspectNew);
         return { id: inputs.access.name, outs: { ...inputs, instance } };
     },
     async read(_id, host) {
@@ -35,10 +30,13 @@ export const provider: StepProvider<HostInputs, HostOutputs> = {
     },
     diff: (_id, olds, news) => Promise.resolve(inputDiff(olds, news)),
     async update(_id, olds, news) {
-        const found = withSsh(news.access, inspect);
         if (!isSameButForKey(olds.access, news.access)) {
-            return { ...news, instance: await found };
+            // Another address may lead to the same host, or to one that nobody has looked at.
+            const look = async (ssh: SshConnection) =>
+                (await inspect(ssh)) === olds.instance ? olds.instance : inspectNew(ssh);
+            return { ...news, instance: await withSsh(news.access, look) };
         }
+        const found = withSsh(news.access, inspect, 5);
         // Another operator's key says nothing of the host: one that is off is none the less the same.
         return found.then(
             (instance) => ({ ...news, instance }),
@@ -50,6 +48,13 @@ export const provider: StepProvider<HostInputs, HostOutputs> = {
         );
     },
 };
+
+async function inspectNew(ssh: SshConnection): Promise<string> {
+    const found = await inspect(ssh);
+    await refuseOccupied(ssh);
+    await refuseCutOff(ssh);
+    return found;
+}
 
 async function inspect(ssh: SshConnection): Promise<string> {
     const { stdout } = await ssh.run("id -u; cat /etc/machine-id; ps -p 1 -o comm=");

@@ -95,6 +95,25 @@ describe("an existing host", () => {
         assert.equal((await provider.create({ access: access("127.0.0.1") })).outs.instance, "00ff");
     });
 
+    it("is looked at like a new one where a name leads to another host, and not where it leads to the same", async () => {
+        put("/etc/kubernetes/kubelet.conf");
+        const olds = (instance: string) => ({
+            access: { ...machine.access(), port: 1, address: "192.0.2.9" },
+            instance,
+        });
+        const update = async (instance: string) =>
+            provider.update?.("machine-1", olds(instance), { access: machine.access() });
+        await assert.rejects(update("another"), /another Kubernetes is installed here/);
+        assert.equal((await update("00ff"))?.instance, "00ff");
+    });
+
+    it("that is off is the same for another operator's key and keeps what is known of it", async () => {
+        const off = { ...machine.access(), ssh: { ...machine.access().ssh, port: 1 } };
+        const olds = { access: { ...off, ssh: { ...off.ssh, privateKey: "another" } }, instance: "known" };
+        const wait = provider.update?.("machine-1", olds, { access: off });
+        assert.equal((await wait)?.instance, "known");
+    }).timeout(20_000);
+
     it("is listened on where a socket is in state LISTEN", () => {
         assert.deepEqual(
             [...listeningPorts([header, socket(0, 5433, "0A"), socket(1, 80, "0A"), socket(2, 81, "06")])],
