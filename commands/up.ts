@@ -47,7 +47,7 @@ async function printConnections(workspace: Workspace): Promise<void> {
             "",
             "Next:",
             "  make psql                  a session on the primary",
-            "  make status                machines, nodes, members; serving and redundant",
+            "  make status                machines, nodes, members; serving, redundant, recoverable",
             `  eval "$(make -s env)"      then pulumi itself, e.g. pulumi stack output --show-secrets`,
             "  make test                  everything that proves it",
             "  make down                  leaves nothing behind",

@@ -123,6 +123,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                     namespace: proxyNamespace(input.cluster),
                     name: haproxy.daemonSet.metadata.name,
                     generation: haproxy.daemonSet.metadata.generation.apply(String),
+                    nodes: machines.map((machine) => machine.name),
                 },
                 machines: machines.map(({ instance }) => instance),
                 ...(input.backup && {

@@ -45,8 +45,8 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
     const outdated = await findOutdated(ssh, set);
     const notReady = outdated.filter((pod) => !saysReady(pod)).map(({ metadata }) => metadata.name);
     const broken = (await roll.broken?.(notReady)) ?? notReady;
-    await refuseSilentNodes(ssh, set, outdated, broken);
-    for (const name of broken) {
+    const unreachable = broken.length === 0 ? [] : await onSilentNodes(ssh, outdated, broken);
+    for (const name of broken.filter((each) => !unreachable.some(({ pod }) => pod === each))) {
         await step(set.cluster, `restarting ${name}, which is not ready, with the new template`, () =>
             restartBroken(ssh, set, name, roll.patience ?? 0),
         );
@@ -55,6 +55,7 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
     if (names.length === 0) {
         return;
     }
+    refuseToWaitFor(unreachable, set);
     await roll.whole();
     for (const name of (await roll.order?.(names)) ?? names) {
         await step(set.cluster, `restarting ${name} with the new template`, async () => {
@@ -65,26 +66,27 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
     }
 }
 
+interface PlacedPod {
+    pod: string;
+    node: string;
+}
+
 /** A pod whose kubelet is silent neither ends nor starts: whoever waits for it waits until the machine is back. */
-async function refuseSilentNodes(
-    ssh: SshConnection,
-    set: OnDeleteSet,
-    outdated: Pod[],
-    broken: string[],
-): Promise<void> {
-    if (broken.length === 0) return;
+async function onSilentNodes(ssh: SshConnection, pods: Pod[], names: string[]): Promise<PlacedPod[]> {
     const silent = new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
-    const stuck = outdated.filter(
-        ({ metadata, spec }) => broken.includes(metadata.name) && silent.has(spec?.nodeName ?? ""),
+    return pods
+        .map(({ metadata, spec }) => ({ pod: metadata.name, node: spec?.nodeName ?? "" }))
+        .filter(({ pod, node }) => names.includes(pod) && silent.has(node));
+}
+
+function refuseToWaitFor(unreachable: PlacedPod[], { name }: OnDeleteSet): void {
+    if (unreachable.length === 0) return;
+    const list = unreachable.map(({ pod, node }) => `${pod} on ${node}`).join(", ");
+    throw new Error(
+        `${name}: pods that are well get what is new one by one, each when all others are well, and these are on a node that is ` +
+            `not Ready: ${list}. Switch the machine on, or take it out of the settings, and run the update again. No pod that ` +
+            "is well was restarted",
     );
-    if (stuck.length > 0) {
-        const list = stuck.map(({ metadata, spec }) => `${metadata.name} on ${spec?.nodeName}`).join(", ");
-        throw new Error(
-            `${set.name}: pods get what is new one by one, each when all others are well, and these are on a node that is not ` +
-                `Ready: ${list}. Switch the machine on, or take it out of the settings, and run the update again. No pod was ` +
-                "restarted",
-        );
-    }
 }
 
 async function restartBroken(ssh: SshConnection, set: OnDeleteSet, name: string, patience: number): Promise<void> {

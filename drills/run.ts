@@ -123,12 +123,14 @@ async function begin(cluster: Cluster, { name, writers, continues, revision }: R
     return goesOn;
 }
 
+export const endedInRound = (begun: string): string => `the drill was ended in the round that began at ${begun}`;
+
 /** What ended with the drill itself, by a signal or a crash, has shown no end. */
 export function closeOpenRound(run: DrillRun): void {
     if (run.open === undefined) return;
     run.crashed.push({
         fault: run.open.fault,
-        message: `the drill was ended in the round that began at ${run.open.begun}`,
+        message: endedInRound(run.open.begun),
     });
     run.open = undefined;
 }

@@ -16,7 +16,12 @@ export interface Assessment {
 }
 
 export function assess(seen: Observation, now: Date): Assessment {
-    const reasons = [...wholenessReasons(seen), ...settingReasons(seen), ...certificateReasons(seen, now)];
+    const reasons = [
+        ...wholenessReasons(seen),
+        ...diskReasons(seen),
+        ...settingReasons(seen),
+        ...certificateReasons(seen, now),
+    ];
     const serving = seen.writes.some(({ accepted }) => accepted);
     const unarchived = seen.writes.find((write) => write.unarchived !== undefined)?.unarchived;
     const missing = backupReasons(seen.backup, unarchived);
@@ -43,19 +48,21 @@ export const databaseReasons = (seen: Pick<Observation, "etcd" | "instances">): 
     ...instanceReasons(seen),
 ];
 
-const machineReasons = ({ machines }: Observation): string[] => [
-    ...machines
+const machineReasons = ({ machines }: Observation): string[] =>
+    machines
         .filter(({ reachable, state }) => !reachable || state !== "running")
-        .map(({ name, state, reachable }) => `machine ${name} is ${state}${reachable ? "" : " and not reachable"}`),
-    ...machines.flatMap(({ name, disks = [] }) =>
+        .map(({ name, state, reachable }) => `machine ${name} is ${state}${reachable ? "" : " and not reachable"}`);
+
+/** Nothing is missing yet. */
+const diskReasons = ({ machines }: Observation): string[] =>
+    machines.flatMap(({ name, disks = [] }) =>
         disks
             .filter(({ usedPercent }) => usedPercent >= fullPercent)
             .map(
                 ({ folder, usedPercent }) =>
                     `machine ${name}: the disk below ${folder} is ${usedPercent} % full; PostgreSQL and etcd stop when it is`,
             ),
-    ),
-];
+    );
 
 /** From here on a standby keeps no WAL for the archive (patroni/image/backup/agent.py). */
 const fullPercent = 90;

@@ -10,6 +10,8 @@ export interface ProxySet {
     name: string;
     /** Changes when its pods' template does. */
     generation: string;
+    /** The stack's machines: another node, which has no images, can have none. */
+    nodes: string[];
 }
 
 interface ControllerRevision {
@@ -26,25 +28,30 @@ interface Pod extends Conditioned {
 const startSeconds = 180;
 
 /**
- * Brings the proxies to their present template, one node after another, each when the one before takes clients again; ends
- * when every node that is Ready has one. A node that is not Ready keeps none of the others from it, as it would in a rolling
- * update of Kubernetes; its own proxy is brought up to date by a later update.
+ * Brings the proxies to their present template, one node after another, each when all others take clients; ends when every
+ * node that is Ready has one. A node that is not Ready keeps none of the others from it, as it would in a rolling update of
+ * Kubernetes; its own proxy is brought up to date by a later update.
  */
 export async function rollProxies(ssh: SshConnection, cluster: string, set: ProxySet): Promise<void> {
-    for (const { metadata, spec } of await outdatedProxies(ssh, cluster, set)) {
-        await step(cluster, `restarting the proxy on ${spec.nodeName} with the new template`, async () => {
-            await kubectl(ssh, `-n ${set.namespace} delete pod ${metadata.name} --wait=true --timeout=60s`, {
+    const outdated = await outdatedProxies(ssh, cluster, set);
+    // Nobody misses those.
+    outdated.sort((one, other) => Number(saysReady(one)) - Number(saysReady(other)));
+    for (const pod of outdated) {
+        const { name } = pod.metadata;
+        const node = pod.spec.nodeName ?? "";
+        await step(cluster, `restarting the proxy on ${node} with the new template`, async () => {
+            if (saysReady(pod)) await waitForProxies(ssh, cluster, set, { except: node, atAnyRevision: true });
+            await kubectl(ssh, `-n ${set.namespace} delete pod ${name} --ignore-not-found --wait=true --timeout=60s`, {
                 timeoutSeconds: 70,
             });
-            await waitForProxies(ssh, cluster, set, [spec.nodeName ?? ""]);
         });
     }
-    await waitForProxies(ssh, cluster, set, await readyNodes(ssh));
+    await waitForProxies(ssh, cluster, set);
 }
 
 /** Those on nodes that are Ready. */
 export async function outdatedProxies(ssh: SshConnection, cluster: string, set: ProxySet): Promise<Pod[]> {
-    const nodes = await readyNodes(ssh);
+    const nodes = await readyNodes(ssh, set);
     const current = await currentRevision(ssh, cluster, set);
     return (await pods(ssh, cluster, set)).filter(
         (pod) => revisionOf(pod) !== current && nodes.includes(pod.spec.nodeName ?? ""),
@@ -54,15 +61,23 @@ export async function outdatedProxies(ssh: SshConnection, cluster: string, set: 
 const revisionOf = ({ metadata }: Pod | ControllerRevision): string | undefined =>
     metadata.labels["controller-revision-hash"];
 
-const readyNodes = async (ssh: SshConnection): Promise<string[]> =>
-    (await listNodes(ssh)).filter(({ ready }) => ready).map(({ name }) => name);
+const readyNodes = async (ssh: SshConnection, { nodes }: ProxySet): Promise<string[]> =>
+    (await listNodes(ssh)).filter(({ name, ready }) => ready && nodes.includes(name)).map(({ name }) => name);
 
-async function waitForProxies(ssh: SshConnection, cluster: string, set: ProxySet, nodes: string[]): Promise<void> {
+async function waitForProxies(
+    ssh: SshConnection,
+    cluster: string,
+    set: ProxySet,
+    { except, atAnyRevision = false }: { except?: string; atAnyRevision?: boolean } = {},
+): Promise<void> {
     const current = await currentRevision(ssh, cluster, set);
     await waitFor(`the proxies of ${cluster}`, startSeconds, async () => {
-        const ready = (await pods(ssh, cluster, set)).filter((pod) => saysReady(pod) && revisionOf(pod) === current);
-        const served = new Set(ready.map(({ spec }) => spec.nodeName));
-        const missing = nodes.filter((node) => !served.has(node));
+        const serving = (await pods(ssh, cluster, set)).filter(
+            (pod) => saysReady(pod) && (atAnyRevision || revisionOf(pod) === current),
+        );
+        const served = new Set(serving.map(({ spec }) => spec.nodeName));
+        // Asked every time: one that is lost meanwhile is not waited for.
+        const missing = (await readyNodes(ssh, set)).filter((node) => node !== except && !served.has(node));
         return missing.length === 0 ? { done: true } : { waiting: `none takes clients on ${missing.join(", ")}` };
     });
 }

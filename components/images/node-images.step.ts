@@ -78,9 +78,10 @@ async function removeOld(ssh: SshConnection, kept: Image[]): Promise<void> {
             for (name in digest) if (digest[name] in gone) print name
         }`;
     const { exitCode, stderr } = await ssh.run(
-        `{ printf 'kept %s\\n' ${kept.map(({ reference }) => reference).join(" ")}
-        ${ctr} containers list | awk 'NR > 1 { print "kept", $2 }'
-        ${ctr} images list | awk 'NR > 1 { print "image", $1, $3 }'; } | awk '${old}' | xargs -r ${ctr} images rm`,
+        `used=$(${ctr} containers list) && held=$(${ctr} images list) || exit 1
+        { printf 'kept %s\\n' ${kept.map(({ reference }) => reference).join(" ")}
+        echo "$used" | awk 'NR > 1 { print "kept", $2 }'
+        echo "$held" | awk 'NR > 1 { print "image", $1, $3 }'; } | awk '${old}' | xargs -r ${ctr} images rm`,
         { allowFailure: true },
     );
     if (exitCode !== 0) console.log(`${ssh.machine.name}: old images were not removed: ${stderr.trim()}`);

@@ -107,8 +107,7 @@ function changesNothingOnHost(olds: K3sNodeInputs, news: K3sNodeInputs): boolean
 
 /** Without an API nobody says whether another node has what is on these disks. */
 async function refuseBlindRemoval(ssh: SshConnection, { node, access }: K3sNodeInputs): Promise<void> {
-    const volumes = await ssh.run(`ls -A ${data}/storage 2>/dev/null || true`);
-    if (volumes.stdout.trim() !== "") {
+    if (await holdsVolumes(ssh)) {
         throw new RemoteError(
             access,
             "k3s",
@@ -165,10 +164,15 @@ async function decideJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Jo
     const server = (await readyServer(inputs.peers)) ?? (await livingCluster(inputs));
     // Forgotten, it would lose the claims on its volumes, which may hold what no other has.
     if (server && inputs.role === "agent" && (await hasJoined(ssh))) {
-        if (!(await withSsh(server, listNodes)).some(({ name }) => name === inputs.node)) {
-            await forgetPassword(server, inputs.node);
+        if ((await withSsh(server, listNodes)).some(({ name }) => name === inputs.node)) {
+            return joinThrough(server);
         }
-        return joinThrough(server);
+        if (await holdsVolumes(ssh)) {
+            // A kubelet registers when it starts, and never again.
+            await ssh.run(`systemctl stop ${unitName(inputs)} 2>/dev/null || true`);
+            await forgetPassword(server, inputs.node);
+            return joinThrough(server);
+        }
     }
     if (server) {
         // A kubelet that an earlier attempt has started would not register again.
@@ -273,6 +277,9 @@ async function keptJoin(ssh: SshConnection, inputs: K3sNodeInputs): Promise<Join
     const kept = await currentJoin(ssh);
     return kept !== "" || (await holdsClusterData(ssh)) ? kept : decideJoin(ssh, inputs);
 }
+
+const holdsVolumes = async (ssh: SshConnection): Promise<boolean> =>
+    (await ssh.run(`ls -A ${data}/storage 2>/dev/null || true`)).stdout.trim() !== "";
 
 const holdsClusterData = async (ssh: SshConnection): Promise<boolean> =>
     (await ssh.run(`test -d ${data}/server/db`, { allowFailure: true })).exitCode === 0;

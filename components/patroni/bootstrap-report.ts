@@ -13,6 +13,9 @@ export interface BootstrapReport {
     at: string;
 }
 
+/** Recoveries that have ended without a database (image/backup/bootstrap.py). */
+const attempts = `${paths.data.slice(0, paths.data.lastIndexOf("/"))}/bootstrap-attempts`;
+
 const file = `${paths.socket}/bootstrap.json`;
 
 export async function readReports(
@@ -46,6 +49,12 @@ export class BootstrapWatch {
         // An old report lasts as long as its pod: another instance may have come up since, and this one be its primary now.
         const members = await listMembers(this.ssh, this.location).catch(() => []);
         if (members.some(leads)) return;
+        // What was mended since may let the next attempt through.
+        const forget = (instance: string) =>
+            kubectl(this.ssh, `-n ${this.location.namespace} exec ${instance} -c backup-agent -- rm -f ${attempts}`, {
+                allowFailure: true,
+            });
+        await Promise.all(this.location.instances.map(forget));
         for (const { instance, message } of failed) {
             console.log(`${instance}: ${message}`);
             await step(instance, "starting it anew to try the bootstrap again", () =>

@@ -4,7 +4,7 @@ import { readyServer, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
 import { onChange, step, waitFor } from "../progress";
-import { inputDiff, type StepProvider } from "../step";
+import { inputDiff, unknownInput, type StepProvider } from "../step";
 import { BootstrapError, BootstrapWatch } from "./bootstrap-report";
 import { LostData, LostDataWatch, startAnew, type Rebirth } from "./rebirth";
 import { onSilentNodes, startStopped } from "./stopping";
@@ -64,7 +64,9 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         const diff = inputDiff(olds, { ...news, servers: olds.servers }, ["cluster", "namespace"]);
         const wasWhole = olds.status.serving && olds.status.redundant;
         if (diff.changed || !wasWhole) return { ...diff, changed: true };
-        const drift = await findDrift(olds);
+        // By the keys of today: with those of then nobody may be let in any more, and nothing would ever be found.
+        const { servers } = JSON.stringify(news.servers).includes(unknownInput) ? olds : news;
+        const drift = await findDrift({ ...olds, servers });
         if (drift.length > 0) console.log(`${olds.cluster}: changed by hand or not applied yet: ${drift.join(", ")}`);
         return { ...diff, changed: drift.length > 0 };
     },
@@ -107,8 +109,13 @@ async function bringUp(
         const { rebirth } = inputs;
         const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
         const whole = () => untilWhole(ssh, inputs, bootstrap);
-        // First: they are the way to whatever serves, also while the database waits for a machine that is off.
-        await rollProxies(ssh, inputs.cluster, inputs.proxies);
+        // First: they are the way to whatever serves, also while the database waits for a machine that is off. A proxy that does
+        // not come up must not keep the database from being mended, or from being started again.
+        const withoutProxy = await rollProxies(ssh, inputs.cluster, inputs.proxies).then(
+            () => undefined,
+            (error: unknown) => error as Error,
+        );
+        if (withoutProxy) console.log(`${inputs.cluster}: ${withoutProxy.message}; the database goes first`);
         if (rebirth && restore) {
             await startAnew(ssh, inputs, rebirth);
         } else if (rebirth) {
@@ -129,7 +136,9 @@ async function bringUp(
         );
         await applyDynamicConfig(ssh, inputs, left);
         const restarts = await restartPending(restartable(ssh, inputs, whole));
-        return restarts.length > 0 ? whole() : status;
+        const seen = restarts.length > 0 ? await whole() : status;
+        if (withoutProxy) throw withoutProxy;
+        return seen;
     });
 }
 
@@ -187,7 +196,6 @@ async function untilWhole(
             return { done: found };
         }
         sayMembers(typeof members === "string" ? members : describe(members));
-        restoring = undefined;
         if (found?.serving === true) await machinesOff.look();
         if (bootstrap && !found?.serving) {
             await lostData?.look();
@@ -204,6 +212,8 @@ async function untilWhole(
             if (restoring === undefined) {
                 throw new Error(`${(error as Error).message}\n${await lastWords(ssh, inputs)}`, { cause: error });
             }
+            // Copies of what was restored may take as long again; not for ever.
+            restoring = undefined;
         }
     }
 }

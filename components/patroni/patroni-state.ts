@@ -14,7 +14,7 @@ export interface PatroniStateArgs {
     servers: Machine[];
     /** Changes when the pods' template does. */
     template: pulumi.Input<string>;
-    proxies: Record<keyof ProxySet, pulumi.Input<string>>;
+    proxies: Record<Exclude<keyof ProxySet, "nodes">, pulumi.Input<string>> & Pick<ProxySet, "nodes">;
     machines: pulumi.Input<string>[];
     /** How the cluster begins anew from its repository; undefined in a stack without backups. */
     rebirth?: Rebirth;

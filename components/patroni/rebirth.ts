@@ -3,7 +3,7 @@ import { etcdctl, type EtcdLocation } from "../etcd/etcdctl";
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { keyPrefix } from "../naming";
-import { onChange, step } from "../progress";
+import { step } from "../progress";
 import type { ClusterLocation } from "./api";
 import { paths, printRestoreGeneration } from "./config";
 import { isStoppedFor, startStopped, stopInstances } from "./stopping";
@@ -23,6 +23,9 @@ const dataFolder = paths.data.slice(0, paths.data.lastIndexOf("/"));
 /** Longer than it takes an instance from the lock of the bootstrap to its first process. */
 const certainAfterMs = 10_000;
 
+/** Each is some seconds after the one before, and tries for some itself. */
+const mostFailures = 3;
+
 /** Nothing was forgotten: a person has to say what is to be there. */
 export class LostData extends Error {}
 
@@ -33,15 +36,13 @@ export class LostData extends Error {}
  */
 export class LostDataWatch {
     private since: number | undefined;
-    private readonly say: (seen: string | undefined) => void;
+    private failures = 0;
 
     constructor(
         private readonly ssh: SshConnection,
         private readonly location: ClusterLocation,
         private readonly rebirth: Rebirth,
-    ) {
-        this.say = onChange(location.cluster);
-    }
+    ) {}
 
     async look(): Promise<void> {
         if (!(await this.isLost())) {
@@ -53,11 +54,16 @@ export class LostDataWatch {
             return;
         }
         this.since = undefined;
-        const source = await this.sourceOfNewData();
-        this.say(source === "unknown" ? "no instance has any data, and the repository does not answer" : undefined);
-        if (source === "unknown") {
-            return;
+        const source = await this.sourceOfNewData().catch((error: unknown) => error as Error);
+        if (source instanceof Error) {
+            this.failures += 1;
+            if (this.failures < mostFailures) return;
+            throw new LostData(
+                `no instance of ${this.location.cluster} has any data; nothing was initialised: ${source.message}. Run the update ` +
+                    "again when the repository answers",
+            );
         }
+        this.failures = 0;
         if (source === "none") {
             throw new LostData(
                 `no instance of ${this.location.cluster} has any data, and the repository in the settings holds no backup of it: ` +
@@ -73,20 +79,18 @@ export class LostDataWatch {
      * What would be there after the cluster is forgotten: `none` where one that was finished, as the system identifier that
      * Patroni notes then says, would be followed by an empty one.
      */
-    private async sourceOfNewData(): Promise<"repository" | "none" | "unknown"> {
+    private async sourceOfNewData(): Promise<"repository" | "none"> {
         const key = `${prefixOf(this.location)}initialize`;
         const identifier = await etcdctl(this.ssh, etcd(this.location, this.rebirth), `get --print-value-only ${key}`);
         if (identifier.trim() === "") return "repository";
-        const script =
-            "cd /usr/local/lib/postgres-ha && python3 -c 'from backup import contents, restore_request as r\n" +
-            "own, asked = contents.look(), r.read()\n" +
-            'print("repository" if own.kind not in ("empty", "description-only") or asked and asked["generation"] > ' +
-            'own.restored_generation else "none")\'\n';
+        const script = "cd /usr/local/lib/postgres-ha && python3 -m backup.source_of_new_data\n";
+        let last = "no instance could ask it";
         for (const instance of this.location.instances) {
             const said = await askInstance(this.ssh, this.location, instance, script);
             if (said === "repository" || said === "none") return said;
+            last = said ?? last;
         }
-        return "unknown";
+        throw new Error(last);
     }
 
     private async isLost(): Promise<boolean> {

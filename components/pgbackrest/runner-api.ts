@@ -31,6 +31,8 @@ export interface ArchiveStatus {
     /** Finished segments that the repository does not have yet. */
     segmentsBehind: number | null;
     gaps: { from: string; to: string; segments: number }[];
+    /** The newest backup cannot be rolled past one of them. Undefined in what a runner of an earlier image says. */
+    gapAfterNewestBackup?: boolean;
 }
 
 export interface BackupSummary {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ToolchainError } from "../../offline/errors";
 import type { RoundResult } from "../round";
-import { assertKnownFaults, assertSameConditions, closeOpenRound, conclude, type DrillRun } from "../run";
+import { assertKnownFaults, assertSameConditions, closeOpenRound, conclude, endedInRound, type DrillRun } from "../run";
 
 /** What of a run is kept in the repository: every number of every round, not the timelines. */
 export interface PublishedRun extends Omit<DrillRun, "stack" | "rounds" | "revisions"> {
@@ -29,15 +29,15 @@ export const publishedFile = (checkout: string, name: string): string => join(ch
  */
 export function earlierRun(file: string, published: string): DrillRun | undefined {
     const here = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as DrillRun) : undefined;
-    const elsewhere = publishedRun(published);
-    if (here === undefined || elsewhere === undefined) return here ?? elsewhere;
+    const run = existsSync(published) ? (JSON.parse(readFileSync(published, "utf8")) as PublishedRun) : undefined;
+    if (here === undefined) return run && withRounds(run);
+    if (run?.rounds === undefined) return here;
+    const elsewhere = withRounds(run);
     assertSameConditions(elsewhere, here);
     return combine(here, elsewhere);
 }
 
-function publishedRun(published: string): DrillRun | undefined {
-    if (!existsSync(published)) return undefined;
-    const run = JSON.parse(readFileSync(published, "utf8")) as PublishedRun;
+function withRounds(run: PublishedRun): DrillRun {
     if (run.rounds === undefined) {
         throw new ToolchainError(
             `--name: run ${run.name} was published without its rounds; it cannot be gone on with.`,
@@ -55,11 +55,14 @@ function combine(here: DrillRun, elsewhere: DrillRun): DrillRun {
     const rounds = unique([...here.rounds, ...elsewhere.rounds], nameOf)
         .filter((round) => !gone.has(nameOf(round)))
         .sort((a, b) => a.begun.localeCompare(b.begun));
+    // A run may be published while a round of it is played.
+    const ended = new Set(rounds.map(({ fault, begun }) => `${fault} ${endedInRound(begun)}`));
+    const crashed = unique([...elsewhere.crashed, ...here.crashed], ({ fault, message }) => `${fault} ${message}`);
     const run = {
         ...here,
         revisions: [...new Set([...elsewhere.revisions, ...here.revisions])],
         rounds,
-        crashed: unique([...elsewhere.crashed, ...here.crashed], ({ fault, message }) => `${fault} ${message}`),
+        crashed: crashed.filter(({ fault, message }) => !ended.has(`${fault} ${message}`)),
         ...(withdrawn.length === 0 ? {} : { withdrawn }),
     };
     conclude(run);

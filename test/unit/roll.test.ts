@@ -77,8 +77,15 @@ describe("the roll of a set to a new template", () => {
         const off = { ...old, ready: false, node: silent };
         const { ssh, events } = cluster({ "orders-etcd-0": old, "orders-etcd-1": off });
         const rolled = rollOutdated(ssh, set, { whole: () => Promise.resolve(events.push("whole")) });
-        await assert.rejects(rolled, /orders-etcd-1 on machine-9\. Switch the machine on.*No pod was restarted/);
+        await assert.rejects(
+            rolled,
+            /orders-etcd-1 on machine-9\. Switch the machine on.*No pod that is well was restarted/,
+        );
         assert.deepEqual(events, []);
+        const broken = { ...old, ready: false };
+        const all = cluster({ "orders-etcd-0": broken, "orders-etcd-1": off, "orders-etcd-2": broken });
+        await rollOutdated(all.ssh, set, { whole: () => Promise.resolve(all.events.push("whole")) });
+        assert.deepEqual(all.events, ["delete orders-etcd-0", "delete orders-etcd-2"]);
     });
 
     it("takes what is not ready for broken only where it is", async () => {

@@ -102,17 +102,22 @@ describe("the backup lines of make status", () => {
 describe("what a loss of every machine needs to be undone", () => {
     const reasons = (changes: Partial<RunnerStatus>, unarchived?: string): string =>
         backupReasons({ ...status, ...changes }, unarchived).join("; ");
+    const archive = (changes: object) => ({ archive: { ...status.archive, ...changes } as RunnerStatus["archive"] });
     const job = { job: "backup", reason: "schedule", startedAt: before(20) } as const;
 
     it("is there while all goes on as it should", () => {
         assert.equal(reasons({}), "");
         assert.deepEqual(backupReasons(undefined), []);
+        // A backup is made after every promotion: what is missing before it spoils older ones only.
+        assert.equal(
+            reasons(archive({ gaps: [{ from: "A", to: "A", segments: 1 }], gapAfterNewestBackup: false })),
+            "",
+        );
         // The first backup of a new stack, or one behind another.
         assert.equal(reasons({ backups: [], running: job }), "");
         assert.equal(reasons({ running: job, lastJob: { ...job, ok: false, finishedAt: before(9), seconds: 9 } }), "");
     });
 
-    const archive = (changes: object) => ({ archive: { ...status.archive, ...changes } as RunnerStatus["archive"] });
     const missing: [string, Partial<RunnerStatus>, RegExp][] = [
         [
             "the repository",
@@ -124,7 +129,11 @@ describe("what a loss of every machine needs to be undone", () => {
             archive({ archivedAt: before(130) }),
             /^the newest WAL in the archive is of 2 min ago$/,
         ],
-        ["a segment", archive({ gaps: [{ from: "A", to: "A", segments: 1 }] }), /^WAL is missing in the archive$/],
+        [
+            "a segment",
+            archive({ gapAfterNewestBackup: true }),
+            /^WAL is missing in the archive behind the newest backup$/,
+        ],
         ["a backup", { backups: [] }, /^there is no backup yet$/],
         [
             "a good backup",

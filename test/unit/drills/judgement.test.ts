@@ -14,6 +14,7 @@ const fault: Fault = {
 const timers = { ttl: 20, walSenderTimeout: 5 };
 
 const lost = { kind: "lost", id: 1, detail: "client 0 was told" } as const;
+const timelines = { before: 1, after: 3 };
 const sample = { instance: "postgres-0", begin: 0, end: 1, timeline: 1 };
 
 describe("judgement of a round", () => {
@@ -29,8 +30,8 @@ describe("judgement of a round", () => {
         ["somebody was promoted without need", { failover: "forbidden" }, {}],
         ["nobody was promoted though somebody had to be", { failover: "expected" }, { promotions: 0 }],
         ["fewer were promoted than must be", { promotions: 5 }, { promotions: 4 }],
-        ["one was promoted who had no need to be", {}, { promotions: 2 }],
-        ["more were promoted than handed over", { promotions: 5 }, { promotions: 6 }],
+        ["one was promoted who had no need to be", {}, { promotions: 2, timelines }],
+        ["more were promoted than handed over", { promotions: 5 }, { promotions: 6, timelines }],
         ["nobody is primary at the end", {}, { primary: { before: "postgres-0", after: nobody } }],
         ["a client never came back by itself", {}, { gaveUp: "not every client could write 128 s after the fault" }],
         ["the fault did nothing", {}, { notBitten: "no packet was lost" }],

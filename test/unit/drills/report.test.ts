@@ -91,6 +91,10 @@ describe("report of a run", () => {
         assert.ok(both.rounds[0]?.timeline !== undefined);
         assert.deepEqual([both.verdict, both.crashed, both.withdrawn], ["red", crashed, withdrawn]);
         assert.deepEqual(both.revisions, ["def5678", "abc1234"]);
+        // It was published while the second round was played here.
+        const open = { fault: second.fault, begun: second.begun };
+        writeFileSync(published, JSON.stringify(publish({ ...run(), rounds: [first], open })));
+        assert.deepEqual(earlierRun(here, published)?.crashed, []);
         writeFileSync(published, JSON.stringify(publish({ ...there, writers: 10 })));
         assert.throws(() => earlierRun(here, published), /writers 10, now 20/);
     });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rollProxies } from "../../../components/haproxy/roll";
 import type { SshConnection } from "../../../components/machines/ssh";
 
-const set = { namespace: "orders-proxy", name: "orders-haproxy", generation: "2" };
+const set = { namespace: "orders-proxy", name: "orders-haproxy", generation: "2", nodes: ["one", "two", "three"] };
 
 /** A Kubernetes whose controller makes a deleted proxy anew on its node, and what was done in order. */
 function kubernetes(proxies: Record<string, string>, ...silent: string[]): { ssh: SshConnection; events: string[] } {
@@ -30,8 +30,11 @@ function kubernetes(proxies: Record<string, string>, ...silent: string[]): { ssh
         }
         assert.match(command, /-n orders-proxy get pods --selector \S*app.kubernetes.io\/name=haproxy/);
         const items = Object.entries(proxies).map(([node, revision]) => ({
-            metadata: { name: `proxy-on-${node}`, ...labelled(revision) },
-            ...{ spec: { nodeName: node }, status: status(!silent.includes(node)) },
+            metadata: {
+                name: `proxy-on-${node}`,
+                ...labelled(revision === "broken" ? "old" : revision.replace(/,.*/, "")),
+            },
+            ...{ spec: { nodeName: node }, status: status(!silent.includes(node) && !revision.includes("broken")) },
         }));
         return said({ items });
     };
@@ -43,6 +46,26 @@ describe("the roll of the proxies", () => {
         const { ssh, events } = kubernetes({ one: "old", two: "new", three: "old" });
         await rollProxies(ssh, "orders", set);
         assert.deepEqual(events, ["one", "three"]);
+    });
+
+    it("begins with one that takes no clients, and leaves out a node that is no machine of the stack", async () => {
+        const { ssh, events } = kubernetes({ one: "old", two: "broken", three: "old", "taken-out": "old" });
+        await rollProxies(ssh, "orders", set);
+        assert.deepEqual(events, ["two", "one", "three"]);
+    });
+
+    it("takes none away while another does not take clients, also when it is repeated", async function () {
+        this.timeout(10_000);
+        // The second has the new template already, and did not come up with it.
+        const proxies: Record<string, string> = { one: "old", two: "new, broken", three: "old" };
+        const { ssh, events } = kubernetes(proxies);
+        const mended = setTimeout(() => {
+            events.push("mended");
+            proxies["two"] = "new";
+        }, 1500);
+        await rollProxies(ssh, "orders", set);
+        clearTimeout(mended);
+        assert.deepEqual(events, ["mended", "one", "three"]);
     });
 
     it("leaves the one on a machine that is off to a later update", async () => {

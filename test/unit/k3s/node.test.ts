@@ -120,9 +120,17 @@ esac`,
         cluster("server-1");
         put("/etc/rancher/node/password", "secret");
         put("/etc/rancher/k3s/config.yaml", "token: ours\n");
+        put("/var/lib/rancher/k3s/storage/pvc-1/file");
         await assert.rejects(provider.create(agent()), /enough/);
         assert.equal(forgets(), false);
-        assert.ok(machine.commands.some((command) => command.includes("secret machine-1.node-password.k3s")));
+        const at = (part: string) => machine.commands.findIndex((command) => command.includes(part));
+        assert.ok(at("systemctl stop k3s-agent.service") >= 0);
+        assert.ok(at("systemctl stop k3s-agent.service") < at("secret machine-1.node-password.k3s"));
+        // Without what they claim the claims would keep its instance from starting anywhere.
+        files.clear();
+        put("/etc/rancher/node/password", "secret");
+        await assert.rejects(provider.create(agent()), /enough/);
+        assert.ok(forgets());
     });
 
     it("starts no new cluster where disks hold data of the old one, which its backups may not have", async () => {

@@ -104,7 +104,12 @@ describe("an update", () => {
         dynamicConfig: { ttl: 23 },
         servers: [],
         template: "image",
-        proxies: { namespace: "postgres-proxy", name: "postgres-haproxy", generation: "1" },
+        proxies: {
+            namespace: "postgres-proxy",
+            name: "postgres-haproxy",
+            generation: "1",
+            nodes: ["machine-1", "machine-2"],
+        },
         machines: [],
     };
     const status = { serving: true, redundant: true, members: 2, healthyMembers: 2 };

@@ -41,7 +41,12 @@ describe("dynamic configuration changed by hand", function () {
         dynamicConfig: wanted,
         servers: [machine.access()],
         template: "1",
-        proxies: { namespace: "postgres-proxy", name: "postgres-haproxy", generation: "1" },
+        proxies: {
+            namespace: "postgres-proxy",
+            name: "postgres-haproxy",
+            generation: "1",
+            nodes: ["machine-1", "machine-2"],
+        },
         machines: [],
         status: { serving: true, redundant: true, members: 2, healthyMembers: 2 },
     });

@@ -116,6 +116,8 @@ class Runner:
             "timeline": self.timeline,
             "segmentsBehind": behind,
             "gaps": self.gaps,
+            # Those before it spoil older backups only.
+            "gapAfterNewestBackup": self.has_gap_after_newest(),
         }
         self.state.set(archive=archive, latestRecoverableTime=iso(self.recoverable(uploaded)))
 
@@ -123,11 +125,13 @@ class Runner:
         """Up to when the newest backup can be rolled: nothing without one, and not past a segment that is missing."""
         if not self.info["backup"]:
             return None
-        newest = self.info["backup"][-1]
-        number = wal_archive.split(newest["archive"]["start"])[1]
-        if any(wal_archive.split(gap["to"])[1] >= number for gap in self.gaps):
-            return newest["timestamp"]["stop"]
-        return uploaded
+        return self.info["backup"][-1]["timestamp"]["stop"] if self.has_gap_after_newest() else uploaded
+
+    def has_gap_after_newest(self) -> bool:
+        if not self.info["backup"]:
+            return bool(self.gaps)
+        number = wal_archive.split(self.info["backup"][-1]["archive"]["start"])[1]
+        return any(wal_archive.split(gap["to"])[1] >= number for gap in self.gaps)
 
     def find_gaps(self, identifier: str) -> list[dict] | None:
         """None while the history of the cluster's timeline is needed and not in the archive yet."""
