@@ -114,8 +114,8 @@ describe("a fourth machine, added as an agent", () => {
             .filter(({ urn, inputs }) => {
                 const now = after4.find((resource) => resource.urn === urn);
                 // Looked at when a node joins, and no change of one that has (node.step.ts).
-                const compared = { ...now?.inputs, roster: inputs["roster"] };
-                return JSON.stringify(compared) !== JSON.stringify({ ...inputs, roster: inputs["roster"] });
+                const { roster, disks } = inputs;
+                return JSON.stringify({ ...now?.inputs, roster, disks }) !== JSON.stringify({ ...inputs, roster, disks });
             })
             .map(({ name }) => name);
         // Not an update of the repository's check: its diff looks at the repository alone.
