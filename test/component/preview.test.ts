@@ -115,7 +115,9 @@ describe("a fourth machine, added as an agent", () => {
                 const now = after4.find((resource) => resource.urn === urn);
                 // Looked at when a node joins, and no change of one that has (node.step.ts).
                 const { roster, disks } = inputs;
-                return JSON.stringify({ ...now?.inputs, roster, disks }) !== JSON.stringify({ ...inputs, roster, disks });
+                return (
+                    JSON.stringify({ ...now?.inputs, roster, disks }) !== JSON.stringify({ ...inputs, roster, disks })
+                );
             })
             .map(({ name }) => name);
         // Not an update of the repository's check: its diff looks at the repository alone.
