@@ -50,6 +50,18 @@ export interface PostgresArgs {
     resources?: Resources;
 }
 
+export interface DatabaseArgs {
+    /** @default app */
+    name?: string;
+    /** @default app */
+    owner?: string;
+    /**
+     * Another number makes another password for the owner: in the database, and in the stack's outputs. Sessions go on; new ones
+     * need it from then on. @default 1
+     */
+    passwordGeneration?: number;
+}
+
 export interface HaproxyInputs {
     /** A replica further behind than this gets no reads; with PostgreSQL's units. @default 16MB */
     maximumReplicaLag?: string;
@@ -67,8 +79,8 @@ export interface PostgresHAArgs {
     etcd?: EtcdArgs;
     postgres?: PostgresArgs;
     haproxy?: HaproxyInputs;
-    /** The application's database and the role that owns it, made at the first start. @default app, app */
-    database?: { name?: string; owner?: string };
+    /** The application's database and the role that owns it, made at the first start. */
+    database?: DatabaseArgs;
     recovery?: { objective?: Partial<RecoveryObjective> };
     /**
      * The repository of backups and of the WAL archive, and what is done when. With it a cluster that has lost everything
@@ -104,7 +116,7 @@ export interface NormalisedArgs {
     etcd: Required<EtcdArgs>;
     postgres: Required<PostgresArgs>;
     haproxy: Required<HaproxyInputs>;
-    database: { name: string; owner: string };
+    database: Required<DatabaseArgs>;
     recovery: { objective: RecoveryObjective };
     backup?: NormalisedBackup;
     restore?: RestoreArgs;
@@ -132,7 +144,7 @@ export const defaults: Omit<NormalisedArgs, "stack" | "machines"> = {
     },
     // 16 MB: one WAL segment.
     haproxy: { maximumReplicaLag: "16MB", resources: { cpu: "250m", memory: "128Mi" } },
-    database: { name: "app", owner: "app" },
+    database: { name: "app", owner: "app", passwordGeneration: 1 },
     // 16 s: ttl 9, two more than the least, so that a starved host causes no failover (docs/decisions/018).
     recovery: { objective: { rto: 16, rpo: 0 } },
     // Whoever tries it out must get rid of it; the profiles for staging and production switch it on.

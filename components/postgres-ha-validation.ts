@@ -290,8 +290,18 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
 }
 
 function databaseProblems({ database }: NormalisedArgs): Problem[] {
+    const { passwordGeneration } = database;
+    const isCount = Number.isInteger(passwordGeneration) && passwordGeneration >= 1;
+    const ofPassword = isCount
+        ? []
+        : [
+              {
+                  path: "database.passwordGeneration",
+                  message: `${passwordGeneration} is no whole number from 1 on; raise it by one for another password`,
+              },
+          ];
     const reserved = ["postgres", "template0", "template1", "replicator", "rewind"];
-    return (["name", "owner"] as const).flatMap((field) =>
+    const ofNames = (["name", "owner"] as const).flatMap((field) =>
         /^[a-z_][a-z0-9_]{0,62}$/.test(database[field]) && !reserved.includes(database[field])
             ? []
             : [
@@ -301,4 +311,5 @@ function databaseProblems({ database }: NormalisedArgs): Problem[] {
                   },
               ],
     );
+    return [...ofNames, ...ofPassword];
 }

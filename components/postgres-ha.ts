@@ -119,6 +119,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 dynamicConfig: patroni.dynamicConfig,
                 servers,
                 template: patroni.statefulSet.metadata.generation.apply(String),
+                owner: pulumi.secret({ name: input.database.owner, password: patroni.ownerPassword }),
                 proxies: {
                     namespace: proxyNamespace(input.cluster),
                     name: haproxy.daemonSet.metadata.name,

@@ -74,7 +74,13 @@ const schema = z.strictObject({
     haproxy: z.strictObject({ maximumReplicaLag: z.string().optional(), resources: resources.optional() }).optional(),
     protectData: z.boolean().optional(),
     packagesAsOf: z.string().optional(),
-    database: z.strictObject({ name: z.string().optional(), owner: z.string().optional() }).optional(),
+    database: z
+        .strictObject({
+            name: z.string().optional(),
+            owner: z.string().optional(),
+            passwordGeneration: z.number().optional(),
+        })
+        .optional(),
     recovery: z
         .strictObject({
             objective: z.strictObject({ rto: z.number().optional(), rpo: z.literal(0).optional() }).optional(),

@@ -11,6 +11,7 @@ import { onSilentNodes, startStopped } from "./stopping";
 import { askAnyInstance, follows, leads, listMembers, type ClusterLocation, type Member } from "./api";
 import type { DynamicConfig } from "./dynamic-config";
 import { lastWords } from "./last-words";
+import { setOwnersPassword, type DatabaseOwner } from "./owner";
 import { restartable, restartPending } from "./pending-restarts";
 import { rollInstances } from "./roll";
 
@@ -20,6 +21,8 @@ export interface PatroniStateInputs extends ClusterLocation {
     servers: MachineAccess[];
     /** Changes when the pods' template does. */
     template: string;
+    /** Of the application's database, with the password that the outputs tell. */
+    owner: DatabaseOwner;
     /** The entries; restarted here when their template changes. */
     proxies: ProxySet;
     /** Identities of the machines: after one was replaced the cluster has to become whole again. */
@@ -137,6 +140,7 @@ async function bringUp(
         await applyDynamicConfig(ssh, inputs, left);
         const restarts = await restartPending(restartable(ssh, inputs, whole));
         const seen = restarts.length > 0 ? await whole() : status;
+        await setOwnersPassword(ssh, inputs, inputs.owner);
         if (withoutProxy) throw withoutProxy;
         return seen;
     });

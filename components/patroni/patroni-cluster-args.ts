@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { CertificateAuthority } from "../certificates/certificates";
 import type { InstanceBackup } from "../pgbackrest/pgbackrest";
+import type { DatabaseArgs } from "../postgres-ha-args";
 import type { Timers } from "../recovery";
 import type { Resources, WorkloadContext } from "../workload";
 
@@ -15,7 +16,7 @@ export interface PatroniClusterArgs {
     sharedBuffers: string;
     maxConnections: number;
     parameters: Record<string, string>;
-    database: { name: string; owner: string };
+    database: Required<DatabaseArgs>;
     resources: Resources;
     timers: Timers;
     serviceCidr: string;

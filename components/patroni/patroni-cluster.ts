@@ -87,11 +87,20 @@ function createCredentials(
     object: pulumi.CustomResourceOptions,
 ): Credentials {
     // Letters and digits: the same in a URL, a shell and a configuration file.
-    const password = (user: string) =>
+    const password = (user: string, generation = 1) =>
         pulumi.secret(
-            new random.RandomPassword(`${name}-${user}-password`, { length: 32, special: false }, { parent }).result,
+            new random.RandomPassword(
+                `${name}-${user}-password`,
+                {
+                    length: 32,
+                    special: false,
+                    // The first has none, as those have that were made before there were generations.
+                    ...(generation > 1 && { keepers: { generation: String(generation) } }),
+                },
+                { parent },
+            ).result,
         );
-    const ownerPassword = password("owner");
+    const ownerPassword = password("owner", args.database.passwordGeneration);
     const secret = new kubernetes.core.v1.Secret(
         `${name}-credentials`,
         {

@@ -5,6 +5,7 @@ import type { ProxySet } from "../haproxy/roll";
 import type { ClusterStatus } from "./cluster.step";
 import type { Rebirth } from "./rebirth";
 import type { DynamicConfig } from "./dynamic-config";
+import type { DatabaseOwner } from "./owner";
 
 export interface PatroniStateArgs {
     cluster: string;
@@ -14,6 +15,7 @@ export interface PatroniStateArgs {
     servers: Machine[];
     /** Changes when the pods' template does. */
     template: pulumi.Input<string>;
+    owner: pulumi.Input<DatabaseOwner>;
     proxies: Record<Exclude<keyof ProxySet, "nodes">, pulumi.Input<string>> & Pick<ProxySet, "nodes">;
     machines: pulumi.Input<string>[];
     /** How the cluster begins anew from its repository; undefined in a stack without backups. */
@@ -30,7 +32,7 @@ export class PatroniState extends StepResource {
             "PatroniState",
             name,
             { ...args, servers: args.servers.map(access), status: undefined },
-            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["servers"] }),
+            pulumi.mergeOptions(opts, { additionalSecretOutputs: ["servers", "owner"] }),
         );
     }
 }

@@ -108,6 +108,12 @@ describe("names", () => {
             assert.deepEqual(complaints({ database: { owner: name } }), [`database.owner: "${name}" ${remedy}`]);
         }
         assert.deepEqual(complaints({ database: { name: "_orders_2", owner: "o" } }), []);
+        const counted = "is no whole number from 1 on; raise it by one for another password";
+        for (const passwordGeneration of [0, 1.5]) {
+            assert.deepEqual(complaints({ database: { passwordGeneration } }), [
+                `database.passwordGeneration: ${passwordGeneration} ${counted}`,
+            ]);
+        }
     });
 });
 

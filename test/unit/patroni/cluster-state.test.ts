@@ -111,6 +111,7 @@ describe("an update", () => {
             nodes: ["machine-1", "machine-2"],
         },
         machines: [],
+        owner: { name: "app", password: "secret" },
     };
     const status = { serving: true, redundant: true, members: 2, healthyMembers: 2 };
     const diff = (change: Partial<PatroniStateInputs>, seen = status) =>

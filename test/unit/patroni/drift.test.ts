@@ -48,6 +48,7 @@ describe("dynamic configuration changed by hand", function () {
             nodes: ["machine-1", "machine-2"],
         },
         machines: [],
+        owner: { name: "app", password: "secret" },
         status: { serving: true, redundant: true, members: 2, healthyMembers: 2 },
     });
     const diff = async () => (await provider.diff("postgres", state(), state())).changed;

@@ -1,0 +1,43 @@
+import { kubectl } from "../k3s/cluster-access";
+import type { SshConnection } from "../machines/ssh";
+import { waitUntilItWorks } from "../progress";
+import { leads, listMembers, type ClusterLocation } from "./api";
+import { paths } from "./config";
+
+/** Role that owns the application's database. */
+export interface DatabaseOwner {
+    name: string;
+    password: string;
+}
+
+/** An election may be on its way. */
+const patienceSeconds = 60;
+
+/**
+ * Gives the owner the password of the outputs, on the primary and by way of standard input: it was set when the database was made
+ * or restored, and may be another one by now. Written into no log, as in image/bin/post-bootstrap.
+ */
+export async function setOwnersPassword(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    { name, password }: DatabaseOwner,
+): Promise<void> {
+    const statements = [
+        "set log_statement = none",
+        "set log_min_duration_statement = -1",
+        "set log_min_error_statement = log",
+        "set log_min_duration_sample = -1",
+        "set log_transaction_sample_rate = 0",
+        "set pg_stat_statements.track_utility = off",
+        // Letters and digits both, by their validation and their making.
+        `alter role "${name}" password '${password}'`,
+    ];
+    await waitUntilItWorks(`the password of ${name}`, patienceSeconds, async () => {
+        const primary = (await listMembers(ssh, location)).find(leads)?.name;
+        if (primary === undefined) throw new Error("no instance is primary");
+        const psql = `psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 -h ${paths.socket} -U postgres -d postgres`;
+        await kubectl(ssh, `-n ${location.namespace} exec -i ${primary} -c postgresql -- ${psql}`, {
+            stdin: statements.map((statement) => `${statement};\n`).join(""),
+        });
+    });
+}
