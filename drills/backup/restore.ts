@@ -16,8 +16,8 @@ interface Settings {
     config: Record<string, unknown> & { "postgres-ha:backup": { repository: Record<string, unknown> } };
 }
 
-/** Settings of the running stack with a restore in them, in a file beside the stack's own. */
-export class RestoreSettings {
+/** Settings of the running stack with a restore or something else in them, in a file beside the stack's own. */
+export class OtherSettings {
     private readonly folder = mkdtempSync(join(tmpdir(), "postgres-ha-restore-"));
     readonly file: string;
 
@@ -38,7 +38,8 @@ export class RestoreSettings {
         this.write({}, path);
     }
 
-    private write(further: Record<string, unknown>, path?: string): void {
+    /** With these keys in the place of the stack's own. */
+    write(further: Record<string, unknown>, path?: string): void {
         const own = parse(readFileSync(join(checkout, `Pulumi.${this.cluster.state.stack}.yaml`), "utf8")) as Settings;
         if (path !== undefined) own.config["postgres-ha:backup"].repository["path"] = path;
         const settings = { ...own, config: { ...own.config, ...further } };

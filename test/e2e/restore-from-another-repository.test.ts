@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { asSuperuser, switchSegment } from "../../drills/backup/pods";
-import { nextGeneration, RestoreSettings, type RestoreRequest } from "../../drills/backup/restore";
+import { nextGeneration, OtherSettings, type RestoreRequest } from "../../drills/backup/restore";
 import { isAtRest, Runner } from "../../drills/backup/runner";
 import { Store, type StoreAccess } from "../../drills/backup/store";
 import { measured, useCluster } from "./support";
@@ -12,7 +12,7 @@ describe("a restore from another repository", () => {
         settings.remove();
         await opened.update();
     });
-    let settings: RestoreSettings;
+    let settings: OtherSettings;
     let store: Store;
     let lsn: string;
     // What an earlier run left in the store is not empty, and would be refused.
@@ -22,7 +22,7 @@ describe("a restore from another repository", () => {
     const otherPath = () => `/${cluster().state.stack}/${cluster().state.cluster}`;
 
     before(() => {
-        settings = new RestoreSettings(cluster());
+        settings = new OtherSettings(cluster());
         store = new Store(cluster());
     });
 

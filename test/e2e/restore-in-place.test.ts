@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pulumiOutput } from "../../commands/run-pulumi";
 import { asSuperuser } from "../../drills/backup/pods";
-import { nextGeneration, RestoreSettings } from "../../drills/backup/restore";
+import { nextGeneration, OtherSettings } from "../../drills/backup/restore";
 import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
 import { processes, signal } from "../../drills/machine/processes";
@@ -16,8 +16,8 @@ describe("a restore in place", () => {
         // Without `restore` in the settings nothing is restored and nothing restarts.
         await opened.update();
     });
-    let settings: RestoreSettings;
-    before(() => (settings = new RestoreSettings(cluster())));
+    let settings: OtherSettings;
+    before(() => (settings = new OtherSettings(cluster())));
 
     const sql = (text: string) => asSuperuser(cluster(), text);
     const rows = async () => (await sql("select string_agg(id::text, ',' order by id) from restore_probe;")).trim();
