@@ -51,11 +51,11 @@ export async function rollOutdated(ssh: SshConnection, set: OnDeleteSet, roll: R
             restartBroken(ssh, set, name, roll.patience ?? 0),
         );
     }
+    refuseToWaitFor(unreachable, set);
     const names = outdated.map(({ metadata }) => metadata.name).filter((name) => !broken.includes(name));
     if (names.length === 0) {
         return;
     }
-    refuseToWaitFor(unreachable, set);
     await roll.whole();
     for (const name of (await roll.order?.(names)) ?? names) {
         await step(set.cluster, `restarting ${name} with the new template`, async () => {

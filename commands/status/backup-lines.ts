@@ -49,7 +49,9 @@ export function backupReasons(status: BackupStatus, unarchived?: string): string
     return [
         ...(unarchived === undefined ? [] : [`PostgreSQL cannot archive ${unarchived}`]),
         ...(isLate(status) ? [`the newest WAL in the archive is of ${age(archive?.archivedAt, status.now)}`] : []),
-        ...(archive?.gapAfterNewestBackup === true ? ["WAL is missing in the archive behind the newest backup"] : []),
+        ...((archive?.gapAfterNewestBackup ?? (archive?.gaps.length ?? 0) > 0)
+            ? ["WAL is missing in the archive behind the newest backup"]
+            : []),
         ...(last === undefined && !running ? ["there is no backup yet"] : []),
         ...(last?.error === true ? ["damaged pages were read for the last backup"] : []),
         ...(failed === undefined ? [] : [`the last backup failed: ${failed}`]),

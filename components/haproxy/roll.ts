@@ -36,11 +36,15 @@ export async function rollProxies(ssh: SshConnection, cluster: string, set: Prox
     const outdated = await outdatedProxies(ssh, cluster, set);
     // Nobody misses those.
     outdated.sort((one, other) => Number(saysReady(one)) - Number(saysReady(other)));
-    for (const pod of outdated) {
-        const { name } = pod.metadata;
-        const node = pod.spec.nodeName ?? "";
+    for (const { metadata, spec } of outdated) {
+        const { name } = metadata;
+        const node = spec.nodeName ?? "";
         await step(cluster, `restarting the proxy on ${node} with the new template`, async () => {
-            if (saysReady(pod)) await waitForProxies(ssh, cluster, set, { except: node, atAnyRevision: true });
+            // Anew: it may take clients by now, as after a silence of its kubelet.
+            const takesClients = (await pods(ssh, cluster, set)).some(
+                (pod) => pod.metadata.name === name && saysReady(pod),
+            );
+            if (takesClients) await waitForProxies(ssh, cluster, set, { except: node, atAnyRevision: true });
             await kubectl(ssh, `-n ${set.namespace} delete pod ${name} --ignore-not-found --wait=true --timeout=60s`, {
                 timeoutSeconds: 70,
             });

@@ -74,12 +74,23 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
         return { ...diff, changed: drift.length > 0 };
     },
     async update(_id, olds, news) {
+        refuseOtherOwner(olds, news);
         const asked = news.rebirth?.generation ?? 0;
         const restored = Math.max(asked, olds.restored ?? 0);
         const removed = removedKeys(olds.dynamicConfig, news.dynamicConfig);
         return { ...news, status: await bringUp(news, removed, asked > (olds.restored ?? 0)), restored };
     },
 };
+
+/** States of before there was an owner in them say nothing. */
+function refuseOtherOwner(olds: Partial<PatroniStateInputs>, { owner }: PatroniStateInputs): void {
+    if (olds.owner !== undefined && olds.owner.name !== owner.name) {
+        throw new Error(
+            `database.owner: the role ${olds.owner.name} was made with the database, and an update renames none. Name it again; for ` +
+                `another one \`create role ${owner.name} login password …\` in the database. Nothing was restarted`,
+        );
+    }
+}
 
 /** What the running cluster is otherwise than asked for; nothing for one that cannot be asked now. */
 async function findDrift(state: PatroniStateInputs): Promise<string[]> {
@@ -140,8 +151,9 @@ async function bringUp(
         await applyDynamicConfig(ssh, inputs, left);
         const restarts = await restartPending(restartable(ssh, inputs, whole));
         const seen = restarts.length > 0 ? await whole() : status;
-        await setOwnersPassword(ssh, inputs, inputs.owner);
         if (withoutProxy) throw withoutProxy;
+        // The last that can fail here: where an update ends before it, database and outputs both have the one of before.
+        await setOwnersPassword(ssh, inputs, inputs.owner);
         return seen;
     });
 }
@@ -177,7 +189,8 @@ class MachineWatch {
         if (this.since !== undefined && Date.now() - this.since > bootSeconds * 1000) {
             throw new MachineOff(
                 `${this.inputs.cluster} serves, but is not redundant: ${stuck.join(", ")}, which is not Ready. Switch the machine ` +
-                    "on, or take it out of the settings, and run the update again; what needs no other machine is applied",
+                    "on, or take it out of the settings, and run the update again. What the proxies and the settings of those that " +
+                    "run needed is applied; nothing was restarted that is well, and no password changed",
             );
         }
     }

@@ -25,7 +25,8 @@ export async function setOwnersPassword(
     const statements = [
         "set log_statement = none",
         "set log_min_duration_statement = -1",
-        "set log_min_error_statement = log",
+        "set log_min_error_statement = panic",
+        "set log_lock_waits = off",
         "set log_min_duration_sample = -1",
         "set log_transaction_sample_rate = 0",
         "set pg_stat_statements.track_utility = off",

@@ -84,7 +84,8 @@ describe("the roll of a set to a new template", () => {
         assert.deepEqual(events, []);
         const broken = { ...old, ready: false };
         const all = cluster({ "orders-etcd-0": broken, "orders-etcd-1": off, "orders-etcd-2": broken });
-        await rollOutdated(all.ssh, set, { whole: () => Promise.resolve(all.events.push("whole")) });
+        const mended = rollOutdated(all.ssh, set, { whole: () => Promise.resolve(all.events.push("whole")) });
+        await assert.rejects(mended, /orders-etcd-1 on machine-9/);
         assert.deepEqual(all.events, ["delete orders-etcd-0", "delete orders-etcd-2"]);
     });
 

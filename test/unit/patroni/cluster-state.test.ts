@@ -126,6 +126,14 @@ describe("an update", () => {
         assert.deepEqual(await diff({}, { ...status, serving: false }), { changed: true, replaces: [] });
     });
 
+    it("renames no role, and says so before it restarts anything", async () => {
+        const renamed = { ...inputs, owner: { ...inputs.owner, name: "orders" } };
+        await assert.rejects(
+            async () => provider.update?.("postgres", { ...inputs, status }, renamed),
+            /database\.owner: the role app was made with the database.*Nothing was restarted/,
+        );
+    });
+
     it("writes a changed dynamic configuration in place", async () => {
         assert.deepEqual(await diff({ dynamicConfig: { ttl: 30 } }), { changed: true, replaces: [] });
     });
