@@ -21,6 +21,7 @@ import { parseArgs } from "node:util";
 import { checkout } from "../offline/checkout";
 import { say } from "../offline/progress";
 import { Cluster } from "../drills/cluster";
+import { assertSameImages } from "../drills/deployed";
 import { catalogue, core } from "../drills/faults/catalogue";
 import type { Fault } from "../drills/faults/fault";
 import { renderPage } from "../drills/report/page";
@@ -73,6 +74,7 @@ async function run(): Promise<number> {
         options.minutes === undefined ? undefined : Date.now() + positive("minutes", options.minutes) * 60_000;
     const cluster = await Cluster.open();
     try {
+        assertSameImages(cluster.state);
         const save = (seen: DrillRun) => {
             writeFileSync(file, JSON.stringify(seen, undefined, 1));
             writeFileSync(page, renderPage(seen));

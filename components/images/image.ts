@@ -25,6 +25,8 @@ const sources: Record<ImageName, { context: string; artifacts: ArtifactName[]; v
     haproxy: { context: "components/haproxy/image", artifacts: [], version: "" },
 };
 
+export const imageNames = Object.keys(sources) as ImageName[];
+
 export function image(name: ImageName, packagesAsOf?: string): Image {
     const { context, artifacts, version } = sources[name];
     const packages = packagesAsOf === undefined ? [] : [packagesAsOf];
