@@ -3,10 +3,11 @@
  * come from ARGS: make psql ARGS="-c 'select 1'". Without psql on this host it runs in the primary's pod.
  */
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { readyServer } from "../components/k3s/cluster-access";
+import { kubectl, readyServer } from "../components/k3s/cluster-access";
 import { withSsh, type SshConnection } from "../components/machines/ssh";
 import { findCommand } from "../offline/command";
 import { ToolchainError } from "../offline/errors";
@@ -78,14 +79,20 @@ async function psqlInPod(state: StackState): Promise<number> {
     }
     say(`psql is not installed on this host: it runs in the pod ${primary.name}.`);
     const terminal = process.stdin.isTTY && process.stdout.isTTY;
-    // The pod's own environment holds the password, and its mounts the authority.
+    // Of the outputs: the pod's environment has the one of its start. In no argument, hence by way of a file in its memory.
+    const password = entriesOf(state.outputs.connectionString, state.outputs.caCertificate)[0]?.password ?? "";
+    const file = `/tmp/psql-${randomUUID()}`;
     const inPod =
-        "PGPASSWORD=$APP_PASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=/tls/ca.crt " +
+        `PGPASSWORD=$(cat ${file}); rm ${file}; export PGPASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=/tls/ca.crt; ` +
         'exec psql --host localhost --username "$APP_USER" --dbname "$APP_DATABASE" "$@"';
+    const write = `-n ${state.namespace} exec -i ${primary.name} -c postgresql -- bash -c 'umask 077; cat > ${file}'`;
     const command =
         `k3s kubectl --namespace ${state.namespace} exec ${terminal ? "-it" : "-i"} ${primary.name} -- ` +
         `bash -c '${inPod}' psql ${given}`;
-    return withSsh(server, (ssh) => attach(ssh, command, terminal));
+    return withSsh(server, async (ssh) => {
+        await kubectl(ssh, write, { stdin: password });
+        return attach(ssh, command, terminal);
+    });
 }
 
 /** Runs a command on a machine with this terminal as its own. */
