@@ -41,6 +41,12 @@ export function labels(cluster: string, component: string): Record<string, strin
     };
 }
 
+/** The same for kubectl's `--selector`. */
+export const labelSelector = (cluster: string, component: string): string =>
+    Object.entries(labels(cluster, component))
+        .map(([key, value]) => `${key}=${value}`)
+        .join(",");
+
 /** Namespace of etcd and PostgreSQL: restricted pod security. */
 export const databaseNamespace = (cluster: string): string => cluster;
 /** Namespace of HAProxy, whose host ports the restricted level forbids, and of the `-rw` and `-ro` Services. */

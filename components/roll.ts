@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { kubectl, listNodes, saysReady, type Conditioned } from "./k3s/cluster-access";
+import { kubectl, saysReady, silentNodes, type Conditioned } from "./k3s/cluster-access";
 import type { SshConnection } from "./machines/ssh";
-import { labels } from "./naming";
+import { labelSelector } from "./naming";
 import { step, waitFor } from "./progress";
 
 /** A StatefulSet of type `OnDelete`: its pods get a new template here. */
@@ -73,7 +73,7 @@ interface PlacedPod {
 
 /** A pod whose kubelet is silent neither ends nor starts: whoever waits for it waits until the machine is back. */
 async function onSilentNodes(ssh: SshConnection, pods: Pod[], names: string[]): Promise<PlacedPod[]> {
-    const silent = new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
+    const silent = await silentNodes(ssh);
     return pods
         .map(({ metadata, spec }) => ({ pod: metadata.name, node: spec?.nodeName ?? "" }))
         .filter(({ pod, node }) => names.includes(pod) && silent.has(node));
@@ -106,8 +106,10 @@ async function findOutdated(ssh: SshConnection, set: OnDeleteSet): Promise<Pod[]
             ? { done: status.updateRevision }
             : { waiting: "its controller has not seen the new template" };
     });
-    const selector = Object.entries(labels(cluster, component)).map(([key, value]) => `${key}=${value}`);
-    const { stdout } = await kubectl(ssh, `-n ${namespace} get pods --selector ${selector.join(",")} -o json`);
+    const { stdout } = await kubectl(
+        ssh,
+        `-n ${namespace} get pods --selector ${labelSelector(cluster, component)} -o json`,
+    );
     return (JSON.parse(stdout) as { items: Pod[] }).items.filter(
         ({ metadata }) =>
             metadata.deletionTimestamp === undefined && metadata.labels["controller-revision-hash"] !== updateRevision,

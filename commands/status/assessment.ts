@@ -1,5 +1,5 @@
 import { warnBeforeDays, youngerByDays } from "../../components/certificates/renewal";
-import { backupReasons } from "./backup-lines";
+import { backupReasons, unarchivedOf } from "./backup-lines";
 import type { Observation } from "./collect";
 
 export interface Assessment {
@@ -23,8 +23,7 @@ export function assess(seen: Observation, now: Date): Assessment {
         ...certificateReasons(seen, now),
     ];
     const serving = seen.writes.some(({ accepted }) => accepted);
-    const unarchived = seen.writes.find((write) => write.unarchived !== undefined)?.unarchived;
-    const missing = backupReasons(seen.backup, unarchived);
+    const missing = backupReasons(seen.backup, unarchivedOf(seen.writes));
     return {
         serving,
         redundant: serving && reasons.length === 0,

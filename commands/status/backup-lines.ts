@@ -1,5 +1,6 @@
 import type { ArchiveStatus, RunnerStatus } from "../../components/pgbackrest/runner-api";
 import type { BackupStatus } from "./backup";
+import type { WriteProbe } from "./serving";
 
 /** Older than this the archive is behind: `archive_timeout` and the push of a segment. */
 const archiveAgeSeconds = 120;
@@ -31,6 +32,10 @@ export function backupLines(status: BackupStatus, unarchived?: string): string[]
         `restore-tested  ${lastSeen(status)}${restoreTested(status)}`,
     ];
 }
+
+/** What the primary could not archive at its last attempt, whichever entry led to it. */
+export const unarchivedOf = (writes: WriteProbe[]): string | undefined =>
+    writes.find(({ unarchived }) => unarchived !== undefined)?.unarchived;
 
 /** Why a loss of every machine would lose more than a minute, or could not be undone at all. */
 export function backupReasons(status: BackupStatus, unarchived?: string): string[] {

@@ -1,5 +1,5 @@
 import { renewBeforeDays } from "../../components/certificates/renewal";
-import { backupLines } from "./backup-lines";
+import { backupLines, unarchivedOf } from "./backup-lines";
 import { printTable } from "../table";
 import { certificateEnd, daysUntil, type Assessment } from "./assessment";
 import type { Observation } from "./collect";
@@ -44,7 +44,7 @@ export function printStatus(stack: string, seen: Observation, assessment: Assess
         ...backupReasons.map((reason) => `           - ${reason}`),
         ...damageLines(seen.writes),
         ...certificateLines(seen, new Date()),
-        ...backupLines(seen.backup, seen.writes.find(({ unarchived }) => unarchived)?.unarchived),
+        ...backupLines(seen.backup, unarchivedOf(seen.writes)),
     ];
     process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -1,6 +1,6 @@
 import { kubectl, listNodes, saysReady, type Conditioned } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
-import { labels } from "../naming";
+import { labelSelector } from "../naming";
 import { step, waitFor } from "../progress";
 
 /** The proxies of a cluster: a DaemonSet of type `OnDelete`. */
@@ -44,22 +44,24 @@ export async function rollProxies(ssh: SshConnection, cluster: string, set: Prox
             const takesClients = (await pods(ssh, cluster, set)).some(
                 (pod) => pod.metadata.name === name && saysReady(pod),
             );
-            if (takesClients) await waitForProxies(ssh, cluster, set, { except: node, atAnyRevision: true });
+            if (takesClients) await waitForProxies(ssh, cluster, set, () => true, node);
             await kubectl(ssh, `-n ${set.namespace} delete pod ${name} --ignore-not-found --wait=true --timeout=60s`, {
                 timeoutSeconds: 70,
             });
         });
     }
-    await waitForProxies(ssh, cluster, set);
+    const current = await currentRevision(ssh, cluster, set);
+    await waitForProxies(ssh, cluster, set, (pod) => revisionOf(pod) === current);
 }
 
 /** Those on nodes that are Ready. */
 export async function outdatedProxies(ssh: SshConnection, cluster: string, set: ProxySet): Promise<Pod[]> {
-    const nodes = await readyNodes(ssh, set);
-    const current = await currentRevision(ssh, cluster, set);
-    return (await pods(ssh, cluster, set)).filter(
-        (pod) => revisionOf(pod) !== current && nodes.includes(pod.spec.nodeName ?? ""),
-    );
+    const [nodes, current, all] = await Promise.all([
+        readyNodes(ssh, set),
+        currentRevision(ssh, cluster, set),
+        pods(ssh, cluster, set),
+    ]);
+    return all.filter((pod) => revisionOf(pod) !== current && nodes.includes(pod.spec.nodeName ?? ""));
 }
 
 const revisionOf = ({ metadata }: Pod | ControllerRevision): string | undefined =>
@@ -68,17 +70,16 @@ const revisionOf = ({ metadata }: Pod | ControllerRevision): string | undefined 
 const readyNodes = async (ssh: SshConnection, { nodes }: ProxySet): Promise<string[]> =>
     (await listNodes(ssh)).filter(({ name, ready }) => ready && nodes.includes(name)).map(({ name }) => name);
 
+/** Until every node that is Ready, but for one, has a proxy that takes clients and counts. */
 async function waitForProxies(
     ssh: SshConnection,
     cluster: string,
     set: ProxySet,
-    { except, atAnyRevision = false }: { except?: string; atAnyRevision?: boolean } = {},
+    counts: (pod: Pod) => boolean,
+    except?: string,
 ): Promise<void> {
-    const current = await currentRevision(ssh, cluster, set);
     await waitFor(`the proxies of ${cluster}`, startSeconds, async () => {
-        const serving = (await pods(ssh, cluster, set)).filter(
-            (pod) => saysReady(pod) && (atAnyRevision || revisionOf(pod) === current),
-        );
+        const serving = (await pods(ssh, cluster, set)).filter((pod) => saysReady(pod) && counts(pod));
         const served = new Set(serving.map(({ spec }) => spec.nodeName));
         // Asked every time: one that is lost meanwhile is not waited for.
         const missing = (await readyNodes(ssh, set)).filter((node) => node !== except && !served.has(node));
@@ -86,13 +87,9 @@ async function waitForProxies(
     });
 }
 
-const selector = (cluster: string): string =>
-    Object.entries(labels(cluster, "haproxy"))
-        .map(([key, value]) => `${key}=${value}`)
-        .join(",");
-
 async function list<Item>(ssh: SshConnection, cluster: string, { namespace }: ProxySet, kind: string): Promise<Item[]> {
-    const { stdout } = await kubectl(ssh, `-n ${namespace} get ${kind} --selector ${selector(cluster)} -o json`);
+    const selector = labelSelector(cluster, "haproxy");
+    const { stdout } = await kubectl(ssh, `-n ${namespace} get ${kind} --selector ${selector} -o json`);
     return (JSON.parse(stdout) as { items: Item[] }).items;
 }
 

@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
-import { isDeepStrictEqual } from "node:util";
 import { docker } from "../docker-cli";
 import { machineArchitecture } from "../machines/architecture";
 import { isSameButForKey, type MachineAccess } from "../machines/machine";
 import { RemoteError, Unreachable, withSsh, type SshConnection } from "../machines/ssh";
 import { step } from "../progress";
-import { inputDiff, type StepProvider } from "../step";
+import { changedInputs, inputDiff, type StepProvider } from "../step";
 import { ensureBuilt } from "./build";
 import { repository, type Image } from "./image";
 
@@ -32,7 +31,8 @@ export const provider: StepProvider<NodeImagesInputs> = {
     },
     async update(_id, olds, news) {
         const isOnlyTheKey =
-            isSameButForKey(olds.access, news.access) && isDeepStrictEqual(olds, { ...news, access: olds.access });
+            isSameButForKey(olds.access, news.access) &&
+            changedInputs(olds, { ...news, access: olds.access }).length === 0;
         const bringUpToDate = async (ssh: SshConnection): Promise<void> => {
             await importMissing(ssh, news);
             // Pods of the template before may still start.

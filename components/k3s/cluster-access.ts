@@ -62,6 +62,10 @@ export async function listNodes(ssh: SshConnection): Promise<ClusterNode[]> {
     }));
 }
 
+/** Names of the nodes that are not Ready: what runs there is told nothing, and nothing of it is heard. */
+export const silentNodes = async (ssh: SshConnection): Promise<Set<string>> =>
+    new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
+
 /** Names of the pods that the API has on a node, but for those of DaemonSets, which no drain moves. */
 export async function podsOn(server: MachineAccess, node: string): Promise<string[]> {
     const get = `get pods --all-namespaces --field-selector spec.nodeName=${node} -o json`;

@@ -14,7 +14,7 @@ export interface BootstrapReport {
 }
 
 /** Recoveries that have ended without a database (image/backup/bootstrap.py). */
-const attempts = `${paths.data.slice(0, paths.data.lastIndexOf("/"))}/bootstrap-attempts`;
+const attempts = `${paths.volume}/bootstrap-attempts`;
 
 const file = `${paths.socket}/bootstrap.json`;
 

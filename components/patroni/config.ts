@@ -16,6 +16,8 @@ export const initdb = [{ encoding: "UTF8" }, { "locale-provider": "builtin" }, {
 
 /** Where the pod's Secrets and volumes are mounted; the image's scripts use the same. */
 export const paths = {
+    /** Where the volume is mounted. */
+    volume: "/data",
     data: "/data/pgdata",
     tls: "/tls",
     etcdTls: "/tls-etcd",

@@ -18,8 +18,6 @@ export interface Rebirth {
 
 const pauseMs = 2000;
 
-const dataFolder = paths.data.slice(0, paths.data.lastIndexOf("/"));
-
 /** Longer than it takes an instance from the lock of the bootstrap to its first process. */
 const certainAfterMs = 10_000;
 
@@ -213,7 +211,7 @@ async function dataState(ssh: SshConnection, location: ClusterLocation, instance
         `if [ -e ${paths.data}/PG_VERSION ] || [ -e ${paths.data}.aside ]; then echo some\n` +
         // The brackets keep the pattern from matching the command that looks for it.
         `elif grep -qsaE 'backup.[b]ootstrap|[i]nitdb|[p]gbackrest|[p]g_basebackup' /proc/[0-9]*/cmdline; then echo in the making\n` +
-        `elif [ -d ${dataFolder} ]; then echo none; fi\n`;
+        `elif [ -d ${paths.volume} ]; then echo none; fi\n`;
     const state = (await askInstance(ssh, location, instance, script)) ?? "";
     return ["none", "some", "in the making"].includes(state) ? (state as DataState) : "not known";
 }

@@ -1,4 +1,4 @@
-import { kubectl, listNodes } from "../k3s/cluster-access";
+import { kubectl, silentNodes } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { leads, listMembers, type ClusterLocation } from "./api";
@@ -41,7 +41,7 @@ export async function onSilentNodes(ssh: SshConnection, location: ClusterLocatio
     const columns = "custom-columns=NAME:.metadata.name,NODE:.spec.nodeName --no-headers";
     const get = `-n ${location.namespace} get pods ${location.instances.join(" ")} --ignore-not-found -o ${columns}`;
     const pods = (await kubectl(ssh, get)).stdout.split("\n").map((line) => line.split(/\s+/));
-    const silent = new Set((await listNodes(ssh)).filter(({ ready }) => !ready).map(({ name }) => name));
+    const silent = await silentNodes(ssh);
     return pods.flatMap(([pod = "", node = ""]) => (silent.has(node) ? [`${pod} on ${node}`] : []));
 }
 

@@ -128,7 +128,7 @@ function readProblems(transaction: Transaction, final: Lists, writes: Writes): V
         if (!isInternal) {
             violations.push({ kind: "internal", id, detail: `list ${key}: does not see its own work` });
         }
-        const gone = external.filter((item) => !whole.includes(item));
+        const gone = goneFrom(external, whole);
         if (gone.length > 0) {
             const outcomes = [...new Set(gone.map((item) => writer.get(item)?.outcome ?? "foreign"))];
             const detail = `list ${key}: read ${gone.join(", ")} (${outcomes.join(", ")}), which is not there in the end`;
@@ -136,8 +136,7 @@ function readProblems(transaction: Transaction, final: Lists, writes: Writes): V
             violations.push({ kind: isUnknown ? "G1a-unknown" : "G1a", id, detail });
         }
         // What a promotion leaves behind was the end of its list: nothing that is still there can have followed it.
-        const ended = external.slice(external.length - gone.length).every((item) => gone.includes(item));
-        const left = ended ? external.slice(0, external.length - gone.length) : external;
+        const left = external.slice(0, external.length - gone.length);
         if (left.some((item, at) => item !== whole[at])) {
             const detail = `list ${key}: read ${external.join(" ")}, which is no beginning of ${whole.join(" ")}`;
             violations.push({ kind: "incompatible-order", id, detail });
@@ -155,11 +154,13 @@ function readProblems(transaction: Transaction, final: Lists, writes: Writes): V
     return [...ofEach, ...halfSeen(id, reads, final, writes)];
 }
 
+/** What was read and is not there in the end. */
+const goneFrom = (external: readonly number[], whole: readonly number[]): number[] =>
+    external.filter((item) => !whole.includes(item));
+
 /** Transactions that are not there in the end, and that one state showed in one list and not in another. */
 function halfSeen(id: number, reads: ListRead[], final: Lists, { writer }: Writes): Violation[] {
-    const gone = reads.flatMap(({ key, external }) =>
-        external.filter((item) => !(final.get(key) ?? []).includes(item)),
-    );
+    const gone = reads.flatMap(({ key, external }) => goneFrom(external, final.get(key) ?? []));
     const writers = new Set(gone.flatMap((item) => writer.get(item) ?? []));
     return [...writers].flatMap((by) => {
         const hidden = appends(by).filter(({ key, append }) =>
