@@ -3,25 +3,31 @@ import type { SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { leads, listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
+import { missingInRepository } from "./unarchived";
 
 /**
  * Archives what was written last and stops every instance. Nothing to do where there is no set of them yet. Fails before
  * anything is stopped when the archive does not have it in time; the backlog of a store that was away takes as long.
+ *
+ * Returns whether the repository should have everything now (`refuseMissing`): not where no primary ran, or a person has
+ * stopped it.
  */
 export async function stopInstances(
     ssh: SshConnection,
     location: ClusterLocation,
     why: string,
     archivedWithinSeconds = 120,
-): Promise<void> {
+): Promise<boolean> {
     const { cluster, namespace, instances } = location;
     const replicas = await replicasOf(ssh, location);
     if (replicas === undefined) {
-        return;
+        return false;
     }
+    // Also by an update that was broken off after it.
+    let isArchived = await isStoppedFor(ssh, location, why);
     if (replicas > 0) {
         await refuseSilentNodes(ssh, location, why);
-        await step(cluster, `${why}: archiving what was written last`, () =>
+        isArchived = await step(cluster, `${why}: archiving what was written last`, () =>
             archiveTheRest(ssh, location, archivedWithinSeconds),
         );
     }
@@ -34,6 +40,31 @@ export async function stopInstances(
             return left === "" ? { done: true } : { waiting: left.split("\n").join(", ") };
         });
     });
+    return isArchived;
+}
+
+/**
+ * What was written after the last segment was archived PostgreSQL archives as it ends, which may fail, or be cut off with it,
+ * without anybody hearing of it. The instances have to be stopped; the caller starts them again.
+ */
+export async function refuseMissing(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+    const { cluster } = location;
+    await step(cluster, `${why}: looking whether all that was written until then is archived`, async () => {
+        const missing = await missingInRepository(ssh, location).catch((error: unknown) => (error as Error).message);
+        if (missing !== undefined) {
+            throw new Error(leftBehind(location, missing));
+        }
+    });
+}
+
+/** What to do where a restore would leave behind what nobody wanted it to. */
+function leftBehind({ cluster, namespace }: ClusterLocation, missing: string): string {
+    const stop = `kubectl -n ${namespace} scale statefulset ${cluster} --replicas=0`;
+    return (
+        `restore: the repository does not have what was acknowledged last, and a restore would leave it behind: ${missing}. ` +
+        "Run the update again when `make status` says that WAL is archived. To restore without it, stop the instances first " +
+        `(${stop}): it stays in the data directories that are set aside`
+    );
 }
 
 /** Instances on nodes that are not Ready, each with its node. */
@@ -105,17 +136,20 @@ async function replicasOf(ssh: SshConnection, { cluster, namespace }: ClusterLoc
     return stdout.trim() === "" ? undefined : Number(stdout);
 }
 
-/** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. */
+/**
+ * The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. Returns whether
+ * it did.
+ */
 async function archiveTheRest(
     ssh: SshConnection,
     location: ClusterLocation,
     archivedWithinSeconds: number,
-): Promise<void> {
+): Promise<boolean> {
     const members = await listMembers(ssh, location).catch(() => []);
     const primary = members.find(leads)?.name;
     if (primary === undefined) {
         console.log(`${location.cluster}: no primary runs; what it had not archived stays in the data set aside`);
-        return;
+        return false;
     }
     const psql = `exec -i ${primary} -c postgresql -- psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
     const sql = (statement: string) =>
@@ -131,18 +165,13 @@ async function archiveTheRest(
         console.log(
             `${location.cluster}: the last WAL segment was not ended and stays in the data set aside: ${stderr.trim()}`,
         );
-        return;
+        return false;
     }
     await waitFor(`segment ${segment}`, archivedWithinSeconds, async () => {
         const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");
         return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };
     }).catch((error: unknown) => {
-        const stop = `kubectl -n ${location.namespace} scale statefulset ${location.cluster} --replicas=0`;
-        throw new Error(
-            `restore: the repository does not have what was acknowledged last, and a restore would leave it behind: ` +
-                `${(error as Error).message}. Run the update again when \`make status\` says that WAL is archived. To restore ` +
-                `without it, stop the instances first (${stop}): it stays in the data directories that are set aside`,
-            { cause: error },
-        );
+        throw new Error(leftBehind(location, (error as Error).message), { cause: error });
     });
+    return true;
 }

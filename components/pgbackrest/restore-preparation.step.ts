@@ -3,7 +3,7 @@ import { kubectl, waitForServer } from "../k3s/cluster-access";
 import type { MachineAccess } from "../machines/machine";
 import { withSsh } from "../machines/ssh";
 import { printRestoreGeneration } from "../patroni/config";
-import { hasInstances, startStopped, stopInstances } from "../patroni/stopping";
+import { hasInstances, refuseMissing, startStopped, stopInstances } from "../patroni/stopping";
 import { step } from "../progress";
 import type { StepProvider } from "../step";
 import { askRepository } from "./ask-repository";
@@ -56,7 +56,10 @@ async function prepare(inputs: RestorePreparationInputs, isRaised: boolean): Pro
             return;
         }
         try {
-            await stopInstances(ssh, inputs, `restore ${inputs.request.generation}`);
+            const why = `restore ${inputs.request.generation}`;
+            if (await stopInstances(ssh, inputs, why)) {
+                await refuseMissing(ssh, inputs, why);
+            }
         } catch (error) {
             await startStopped(ssh, inputs);
             throw error;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pulumiOutput } from "../../commands/run-pulumi";
-import { asSuperuser } from "../../drills/backup/pods";
+import { asSuperuser, switchSegment } from "../../drills/backup/pods";
 import { nextGeneration, OtherSettings } from "../../drills/backup/restore";
 import { Runner } from "../../drills/backup/runner";
 import { Store } from "../../drills/backup/store";
@@ -164,6 +164,39 @@ describe("a restore in place", () => {
         outputs.rebirth.generation -= 1;
         assert.ok((await pulumiOutput(workspace, ["stack", "import"], { input: JSON.stringify(state) })) !== undefined);
     }
+
+    /** Right after the update has seen everything archived somebody writes on, and the store goes away. */
+    async function cutAfterNextSegment(segment: string): Promise<void> {
+        await sql(
+            "set statement_timeout = '180s'; do $$ begin loop perform pg_stat_clear_snapshot(); " +
+                `exit when (select last_archived_wal from pg_stat_archiver) > '${segment}'; perform pg_sleep(0.05); ` +
+                "end loop; end $$; insert into restore_probe values (10);",
+        );
+        await new Store(cluster()).refuse();
+    }
+
+    it("is refused when what was acknowledged while the instances were stopped is not archived, and leaves none of it behind", async function () {
+        this.timeout(900_000);
+        await new Runner(cluster()).idle();
+        settings.ask({ target: { latest: true }, generation: nextGeneration() });
+        const asked = Date.now();
+        // Nothing but the update ends another one within the minute.
+        const [cut, update] = await Promise.allSettled([
+            cutAfterNextSegment(await switchSegment(cluster())),
+            settings.update(),
+        ]);
+        await new Store(cluster()).admit();
+        assert.equal(cut.status, "fulfilled");
+        assert.equal(update.status, "rejected");
+        await cluster().waitUntilRedundant();
+        const started = await sql("select extract(epoch from pg_postmaster_start_time());");
+        assert.ok(Number(started) * 1000 > asked, "it was refused before it had stopped anything");
+        assert.equal(await rows(), "1,2,4,6,8,9,10");
+        const begin = Date.now();
+        await settings.update();
+        measured("restore to latest, after one that was refused", (Date.now() - begin) / 1000);
+        assert.equal(await rows(), "1,2,4,6,8,9,10");
+    });
 
     it("is followed by a backup, and archives go on without a gap", async function () {
         this.timeout(300_000);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { RunOptions, RunResult, SshConnection } from "../../../components/machines/ssh";
 import { startAnew } from "../../../components/patroni/rebirth";
-import { stopInstances } from "../../../components/patroni/stopping";
+import { refuseMissing, stopInstances } from "../../../components/patroni/stopping";
+import { missingOf, type StoppedData } from "../../../components/patroni/unarchived";
 
 interface Instance {
     /** Undefined: its pod cannot be asked. */
@@ -15,6 +16,9 @@ class FakeServer {
     stoppedFor = "";
     archived = "00000001000000000000000A";
     silentNode = "";
+    /** What the pod that has an instance's volume prints. */
+    volumes: Record<string, string> = {};
+    lookedAt: { metadata: { name: string }; spec: { volumes: object[]; containers: object[] } }[] = [];
 
     constructor(
         private replicas: number,
@@ -48,7 +52,25 @@ class FakeServer {
             return said("");
         }
         if (command.includes("stopped-for")) return said(`${this.replicas} ${this.stoppedFor}`);
+        if (/get statefulset .* -o json$/.test(command)) return said(JSON.stringify(set));
         if (command.includes("get statefulset")) return said(String(this.replicas));
+        if (command.includes("get persistentvolumeclaims"))
+            return said(
+                Object.keys(this.volumes)
+                    .map((name) => `data-${name}\n`)
+                    .join(""),
+            );
+        if (command.includes("create -f -")) {
+            this.lookedAt = (JSON.parse(stdin) as { items: typeof this.lookedAt }).items;
+            return said("");
+        }
+        if (command.includes("PHASE"))
+            return said(this.lookedAt.map(({ metadata }) => `${metadata.name}   Succeeded\n`).join(""));
+        if (command.includes(" delete pods ")) {
+            this.changes.push("delete");
+            return said("");
+        }
+        if (command.includes(" logs ")) return said(this.volumes[/logs (\S+)-look/.exec(command)?.[1] ?? ""] ?? "");
         if (stdin.includes("etcdctl")) {
             this.changes.push("forget");
             return said("");
@@ -67,6 +89,31 @@ class FakeServer {
 }
 
 const location = { cluster: "orders", namespace: "orders", instances: ["orders-0", "orders-1", "orders-2"] };
+
+const set = {
+    spec: {
+        volumeClaimTemplates: [{ metadata: { name: "data" } }],
+        template: {
+            spec: {
+                securityContext: { runAsUser: 999 },
+                tolerations: [],
+                containers: [
+                    { name: "agent", image: "agent:1", volumeMounts: [] },
+                    {
+                        name: "postgresql",
+                        image: "patroni:1",
+                        imagePullPolicy: "Never",
+                        securityContext: {},
+                        volumeMounts: [
+                            { name: "data", mountPath: "/data" },
+                            { name: "config", mountPath: "/etc/patroni" },
+                        ],
+                    },
+                ],
+            },
+        },
+    },
+};
 
 const rebirth = { generation: 3, etcdMembers: ["orders-etcd-0"] };
 
@@ -148,5 +195,77 @@ describe("stopping the instances for a restore", () => {
         const server = new FakeServer(3);
         await stopInstances(server.ssh, location, "restore 3", 0);
         assert.deepEqual(server.changes, ["scale 0"]);
+    });
+
+    it("says whether the repository should have everything: not what a person has stopped, nor what had no primary", async () => {
+        assert.equal(await stopInstances(new FakeServer(3).ssh, location, "restore 3", 0), true);
+        assert.equal(await stopInstances(new FakeServer(0).ssh, location, "restore 3", 0), false);
+        // An update that was broken off before it had looked.
+        const server = new FakeServer(0);
+        server.stoppedFor = "restore 3";
+        assert.equal(await stopInstances(server.ssh, location, "restore 3", 0), true);
+        assert.equal(await stopInstances(server.ssh, location, "restore 4", 0), false);
+    });
+});
+
+describe("what the instances had not archived when they ended", () => {
+    const segment = "00000003000000000000000B";
+    const standby = `shut down in recovery\n3\n${segment}\n`;
+
+    it("is read from each volume, in a pod that has nothing else, and goes again", async () => {
+        const server = new FakeServer(0);
+        server.volumes = { "orders-0": standby, "orders-1": `shut down\n3\n${segment}\n00000003.partial\n` };
+        await assert.rejects(refuseMissing(server.ssh, location, "restore 3"), (error: Error) => {
+            assert.match(
+                error.message,
+                new RegExp(`leave it behind: orders-1 has ${segment} and could not archive it`),
+            );
+            assert.match(error.message, /Run the update again.*--replicas=0/s);
+            return true;
+        });
+        assert.deepEqual(server.changes, ["delete", "delete"]);
+        assert.deepEqual(
+            server.lookedAt.map(({ metadata, spec }) => [metadata.name, spec.volumes]),
+            ["orders-0", "orders-1"].map((name) => [
+                `${name}-look`,
+                [{ name: "data", persistentVolumeClaim: { claimName: `data-${name}` } }],
+            ]),
+        );
+        const [container] = server.lookedAt[0]?.spec.containers ?? [];
+        assert.deepEqual(
+            { ...container, command: [] },
+            {
+                name: "look",
+                image: "patroni:1",
+                imagePullPolicy: "Never",
+                securityContext: {},
+                command: [],
+                volumeMounts: [{ name: "data", mountPath: "/data" }],
+            },
+        );
+    });
+
+    it("is nothing after a primary that ended in order", async () => {
+        const server = new FakeServer(0);
+        server.volumes = { "orders-0": standby, "orders-1": "shut down\n3\n", "orders-2": "" };
+        await refuseMissing(server.ssh, location, "restore 3");
+    });
+
+    const primary: StoppedData = { instance: "orders-1", state: "shut down", timeline: 3, waiting: [] };
+
+    it("is the last WAL of a primary that was killed, not of one that was replaced before", () => {
+        const killed = { ...primary, state: "in production" };
+        assert.match(
+            missingOf([killed]) ?? "",
+            /orders-1 was killed before it had archived its last WAL \(in production\)/,
+        );
+        assert.equal(missingOf([{ ...killed, instance: "orders-0", timeline: 2 }, primary]), undefined);
+        assert.match(missingOf([{ ...primary, waiting: ["00000003.history"] }]) ?? "", /00000003\.history/);
+    });
+
+    it("cannot be told without the data of a primary, and that is refused, too", () => {
+        assert.match(missingOf([]) ?? "", /no volume/);
+        assert.match(missingOf([{ ...primary, state: "shut down in recovery" }]) ?? "", /no volume/);
+        assert.match(missingOf([{ ...primary, state: "" }]) ?? "", /no volume/);
     });
 });

@@ -46,9 +46,12 @@ def put_unfinished_aside() -> None:
     A copy that was broken off has no pg_control, which is written last, or its mark (92-damaged-page.patch): what had arrived
     may not have been on the disk when the power went. A bootstrap that was broken off later has left its
     mark: Patroni would go on with the recovery as a standby, past the target that was asked for.
+
+    Data that was opened once, which leaves postmaster.opts, has lost its pg_control: it may hold what is nowhere else.
     """
     is_marked = os.path.exists(UNFINISHED) or os.path.exists(COPYING)
-    if is_there() and (is_marked or not os.path.exists(f"{DATA}/global/pg_control")):
+    is_copy = not any(os.path.exists(f"{DATA}/{name}") for name in ("global/pg_control", "postmaster.opts"))
+    if is_there() and (is_marked or is_copy):
         print(f"set-aside: {DATA} is unfinished; it is now {DATA}.incomplete", flush=True)
         shutil.rmtree(f"{DATA}.incomplete", ignore_errors=True)
         os.rename(DATA, f"{DATA}.incomplete")

@@ -531,6 +531,12 @@ class SetAside(unittest.TestCase):
         self.make_data(complete=False)
         self.assertEqual(self.start(0), ["pgdata.incomplete"])
 
+    def test_leaves_damaged_data_alone_that_was_opened_once(self):
+        self.make_data(complete=False)
+        with open(os.path.join(self.data, "postmaster.opts"), "w", encoding="utf8"):
+            pass
+        self.assertEqual(self.start(0), ["pgdata"])
+
     def test_never_goes_on_with_a_recovery_that_was_broken_off(self):
         self.make_data()
         bootstrap.mark_unfinished()
