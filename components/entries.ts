@@ -15,13 +15,26 @@ export interface Endpoints {
     services: { readWrite: string; readOnly: string };
 }
 
+/** Who may use the entries: pods, the kubelet's probes among them, the machines, and whom the settings name. */
+export const allowedClients = ({ haproxy, kubernetes }: NormalisedArgs, machines: Machine[]): string[] | undefined =>
+    haproxy.allowedClients && [
+        kubernetes.podCidr,
+        ...addressesOf(machines).filter(isAddress),
+        ...haproxy.allowedClients,
+    ];
+
+const addressesOf = (machines: Machine[]): string[] => [
+    ...new Set(machines.flatMap(({ address, privateAddress }) => [address, privateAddress])),
+];
+
+const isAddress = (text: string): boolean => /^[\d.]+$/.test(text) || text.includes(":");
+
 /** Every name under which a client may reach PostgreSQL, for `sslmode=verify-full`. */
 export function serverNames(
     { cluster }: NormalisedArgs,
     machines: Machine[],
 ): { dnsNames: string[]; ipAddresses: string[] } {
-    const addresses = [...new Set(machines.flatMap(({ address, privateAddress }) => [address, privateAddress]))];
-    const isAddress = (text: string) => /^[\d.]+$/.test(text) || text.includes(":");
+    const addresses = addressesOf(machines);
     const services = [readWriteService(cluster), readOnlyService(cluster)];
     const namespace = proxyNamespace(cluster);
     return {

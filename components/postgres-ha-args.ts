@@ -65,6 +65,13 @@ export interface DatabaseArgs {
 export interface HaproxyInputs {
     /** A replica further behind than this gets no reads; with PostgreSQL's units. @default 16MB */
     maximumReplicaLag?: string;
+    /**
+     * Who may connect to the entries and to the statistics, as IPv4 blocks (`10.20.0.0/16`, `10.20.0.7/32`). What runs in the cluster
+     * or on its machines always may; everybody else is cut off before a byte is read. Those who run `make status` or the
+     * drills have to be in it. A firewall of the host does not see these ports. A change restarts the proxies one by one.
+     * @default everybody: passwords, TLS and pg_hba decide alone
+     */
+    allowedClients?: string[];
     /** @default { cpu: "250m", memory: "128Mi" }. Every statement passes it: beside a busy PostgreSQL it must not wait. */
     resources?: Resources;
 }
@@ -115,7 +122,7 @@ export interface NormalisedArgs {
         Pick<KubernetesArgs, "interface" | "apiAddress">;
     etcd: Required<EtcdArgs>;
     postgres: Required<PostgresArgs>;
-    haproxy: Required<HaproxyInputs>;
+    haproxy: Required<Omit<HaproxyInputs, "allowedClients">> & Pick<HaproxyInputs, "allowedClients">;
     database: Required<DatabaseArgs>;
     recovery: { objective: RecoveryObjective };
     backup?: NormalisedBackup;

@@ -20,6 +20,7 @@ export function postgresHAProblems(args: NormalisedArgs): Problem[] {
         ...etcdProblems(args),
         ...instanceProblems(args),
         ...sizeProblems(args),
+        ...clientProblems(args),
         ...parameterProblems(args.postgres.parameters),
         ...databaseProblems(args),
         ...objectiveProblems(args.recovery.objective),
@@ -288,6 +289,18 @@ function sizeProblems({ etcd, postgres, haproxy }: NormalisedArgs): Problem[] {
     );
     return problems;
 }
+
+const clientProblems = ({ haproxy: { allowedClients = [] } }: NormalisedArgs): Problem[] =>
+    allowedClients.flatMap((text, index) =>
+        parseCidr(text)
+            ? []
+            : [
+                  {
+                      path: `haproxy.allowedClients[${index}]`,
+                      message: `"${text}" is no IPv4 block; write it as 10.20.0.0/16, one address as 10.20.0.7/32`,
+                  },
+              ],
+    );
 
 function databaseProblems({ database }: NormalisedArgs): Problem[] {
     const { passwordGeneration } = database;

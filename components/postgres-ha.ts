@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { connectionString, createEndpoints, serverNames, type Endpoints } from "./entries";
+import { allowedClients, connectionString, createEndpoints, serverNames, type Endpoints } from "./entries";
 import { EtcdCluster } from "./etcd/etcd-cluster";
 import { Haproxy } from "./haproxy/haproxy";
 import { Images } from "./images/images";
@@ -107,6 +107,7 @@ export class PostgresHA extends pulumi.ComponentResource {
                 timers: timers.haproxy,
                 maxConnections: input.postgres.maxConnections,
                 ...input.haproxy,
+                allowedClients: allowedClients(input, machines),
             },
             { parent: this },
         );

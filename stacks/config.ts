@@ -71,7 +71,13 @@ const schema = z.strictObject({
             resources: resources.optional(),
         })
         .optional(),
-    haproxy: z.strictObject({ maximumReplicaLag: z.string().optional(), resources: resources.optional() }).optional(),
+    haproxy: z
+        .strictObject({
+            maximumReplicaLag: z.string().optional(),
+            allowedClients: z.array(z.string()).optional(),
+            resources: resources.optional(),
+        })
+        .optional(),
     protectData: z.boolean().optional(),
     packagesAsOf: z.string().optional(),
     database: z

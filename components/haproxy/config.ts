@@ -7,6 +7,8 @@ export interface HaproxyConfigInput {
     maxConnections: number;
     /** Bytes a replica may be behind to get reads. */
     maximumReplicaLag: string;
+    /** Blocks and addresses from which connections are taken; undefined: from everywhere. */
+    allowedClients?: string[];
 }
 
 /** Where the authority that signs Patroni's certificates is mounted. */
@@ -35,6 +37,10 @@ export function renderHaproxyConfig(input: HaproxyConfigInput): string {
                 return `    ${server} ${options(name)}`;
             })
             .join("\n");
+    // A line each: HAProxy takes 64 words. Before anything is read, so that a stranger holds no session.
+    const allowed = (input.allowedClients ?? []).map((block) => `    acl allowed src ${block}\n`).join("");
+    const onlyAllowed =
+        input.allowedClients === undefined ? "" : `${allowed}    tcp-request connection reject if !allowed\n`;
     const checked = servers((name) => `check-sni ${name} verifyhost ${name}`);
     const tracking = servers((name) => `no-check track read-write/${name}`);
     const check = (uri: string, ...expectations: string[]) =>
@@ -75,13 +81,13 @@ defaults
 listen read-write
     bind :${ports.readWrite} tcp-ut ${unacknowledgedSeconds}s
     maxconn ${perEntry}
-${check("/primary", "status 200", `rstring '"role": *"primary"'`)}
+${onlyAllowed}${check("/primary", "status 200", `rstring '"role": *"primary"'`)}
 ${checked}
 
 frontend read-only
     bind :${ports.readOnly} tcp-ut ${unacknowledgedSeconds}s
     maxconn ${perEntry}
-    use_backend primary-for-reads if { nbsrv(replicas) lt 1 }
+${onlyAllowed}    use_backend primary-for-reads if { nbsrv(replicas) lt 1 }
     default_backend replicas
 
 backend replicas
@@ -96,7 +102,7 @@ ${tracking}
 frontend stats
     mode http
     bind :${ports.haproxyStats}
-    timeout client 10s
+${onlyAllowed}    timeout client 10s
     stats enable
     stats uri /
     http-request use-service prometheus-exporter if { path /metrics }

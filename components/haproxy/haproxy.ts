@@ -26,6 +26,7 @@ export interface HaproxyArgs {
     timers: Timers["haproxy"];
     maxConnections: number;
     maximumReplicaLag: string;
+    allowedClients?: string[];
     resources: Resources;
 }
 

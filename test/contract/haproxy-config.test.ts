@@ -64,6 +64,7 @@ describe("haproxy.cfg in the stack's image", () => {
                 timers: deriveTimers({ rto, rpo: 0 }).haproxy,
                 maxConnections: 500,
                 maximumReplicaLag: "16MB",
+                ...(count === 7 && { allowedClients: ["10.42.0.0/16", "192.0.2.7"] }),
             });
             const { status, said } = await check(config);
             assert.equal(status, 0, said);

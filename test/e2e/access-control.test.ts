@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { Client, type ClientConfig } from "pg";
 import { makeAuthority } from "../../components/certificates/x509";
 import type { Entry } from "../../commands/status/session";
+import { inContainer } from "../../drills/backup/pods";
+import { OtherSettings } from "../../drills/backup/restore";
 import { useCluster } from "./support";
 
 async function connect(entry: Entry, changes: ClientConfig = {}): Promise<void> {
@@ -52,6 +54,30 @@ describe("access from outside", () => {
 
     it("is refused with a wrong password", async () => {
         await assert.rejects(connect(entry(), { password: "wrong" }), { code: "28P01" });
+    });
+
+    it("is refused to whom the settings do not name, and not to what runs in the cluster", async function () {
+        this.timeout(600_000);
+        const settings = new OtherSettings(cluster());
+        const allow = (...allowedClients: string[]) => {
+            settings.write({ "postgres-ha:haproxy": { allowedClients } });
+            return cluster().update("--config-file", settings.file);
+        };
+        try {
+            await allow("192.0.2.0/24");
+            for (const each of [...cluster().readWrite, ...cluster().readOnly]) {
+                await assert.rejects(connect(each), { message: /ECONNRESET|terminated/ });
+            }
+            const script =
+                `export PGPASSWORD='${entry().password}'\n` +
+                'psql -qAtc "select 1" "host=postgres-rw.postgres-proxy user=app dbname=app sslmode=require"\n';
+            assert.equal((await inContainer(cluster(), "postgres-0", "postgresql", script)).trim(), "1");
+            await allow("192.0.2.0/24", "0.0.0.0/0");
+            for (const each of [...cluster().readWrite, ...cluster().readOnly]) await connect(each);
+        } finally {
+            settings.remove();
+            await cluster().update();
+        }
     });
 
     it("is refused to the superuser, even with the right password", async () => {

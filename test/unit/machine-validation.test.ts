@@ -149,6 +149,18 @@ describe("addresses of pods and Services", () => {
     });
 });
 
+describe("clients that are allowed", () => {
+    it("are blocks of addresses", () => {
+        const allowedClients = ["10.20.0.0/16", "10.20.0.7", "10.20.0.1/16", "10.20.0.7/32"];
+        const example = "write it as 10.20.0.0/16, one address as 10.20.0.7/32";
+        assert.deepEqual(complaints({ haproxy: { allowedClients } }), [
+            `haproxy.allowedClients[1]: "10.20.0.7" is no IPv4 block; ${example}`,
+            `haproxy.allowedClients[2]: "10.20.0.1/16" is no IPv4 block; ${example}`,
+        ]);
+        assert.deepEqual(complaints({ haproxy: { allowedClients: [] } }), []);
+    });
+});
+
 describe("sizes of volumes and memory", () => {
     it("are refused when they are none, with an example", () => {
         assert.deepEqual(complaints({ etcd: { storage: "2GB" } }), ['etcd.storage: "2GB" is no size; write it as 1Gi']);

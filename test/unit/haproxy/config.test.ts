@@ -3,16 +3,17 @@ import { renderHaproxyConfig, renderServerState } from "../../../components/hapr
 import { deriveTimers } from "../../../components/recovery";
 
 const instances = [0, 1, 2].map((index) => ({ name: `postgres-${index}`, address: `10.43.0.${64 + index}` }));
-const text = renderHaproxyConfig({
+const input = {
     instances,
     timers: deriveTimers({ rto: 30, rpo: 0 }).haproxy,
     maxConnections: 200,
     maximumReplicaLag: "16MB",
-});
+};
+const text = renderHaproxyConfig(input);
 
 /** The lines of a section, without comments and indentation. */
-function section(heading: string): string[] {
-    const lines = text.split("\n");
+function section(heading: string, config = text): string[] {
+    const lines = config.split("\n");
     const start = lines.indexOf(heading);
     assert.notEqual(start, -1, `no section ${heading}`);
     const end = lines.findIndex((line, index) => index > start && /^\S/.test(line));
@@ -42,6 +43,18 @@ describe("haproxy.cfg", () => {
             ...isPrimary,
             ...checked,
         ]);
+    });
+
+    it("takes connections from those that are named, to each of its ports, and from nobody else", () => {
+        const config = renderHaproxyConfig({ ...input, allowedClients: ["10.42.0.0/16", "192.0.2.7"] });
+        for (const heading of ["listen read-write", "frontend read-only", "frontend stats"]) {
+            const added = section(heading, config).filter((line) => !section(heading).includes(line));
+            assert.deepEqual(added, [
+                "acl allowed src 10.42.0.0/16",
+                "acl allowed src 192.0.2.7",
+                "tcp-request connection reject if !allowed",
+            ]);
+        }
     });
 
     it("matches the role as Patroni writes it, and no other", () => {

@@ -61,7 +61,7 @@ class FakeServer {
                     .join(""),
             );
         if (command.includes("create -f -")) {
-            this.lookedAt = (JSON.parse(stdin) as { items: typeof this.lookedAt }).items;
+            this.lookedAt = (JSON.parse(stdin) as { items: FakeServer["lookedAt"] }).items;
             return said("");
         }
         if (command.includes("PHASE"))
