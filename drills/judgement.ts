@@ -16,6 +16,7 @@ const longestSeconds = 120;
 /** What is wrong with a round, however many others went well. */
 export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     const { violations, twoPrimaries, stuck, gaveUp, notBitten, promotions, primary, acknowledged, timelines } = result;
+    const { ledToStandby = 0 } = result;
     const reasons: string[] = [];
     const kinds = [...new Set(violations.map(({ kind }) => kind))];
     for (const kind of kinds) {
@@ -47,6 +48,10 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (promotions > most && (most === 0 || timelines !== undefined)) {
         const way = `from ${primary.before} to ${primary.after}`;
         reasons.push(`${promotions - most} promotions without need, ${way}: ${most} at most belong to the fault`);
+    }
+    // With a failover a proxy may not know yet, for a moment, who is primary.
+    if (most === 0 && ledToStandby > 0) {
+        reasons.push(`the read-write entry led to a standby ${ledToStandby} times, and nobody was to be promoted`);
     }
     const fewest = fault.promotions ?? (fault.failover === "expected" ? 1 : 0);
     if (promotions < fewest) {
@@ -144,7 +149,7 @@ function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
 
 /**
  * Rounds on a host that got too little CPU time excuse only themselves, and only what that explains: in the share of the time
- * that the host got, and while the drill could look, the bar must have been kept.
+ * that the host got, or while the drill could look, the bar must have been kept. Not both: the drill waits on the same host.
  */
 function lateness(limit: Limit, results: RoundResult[]): { reason: string; excused: boolean } | undefined {
     const { what, bar, of, disturbance } = limit;
@@ -156,7 +161,7 @@ function lateness(limit: Limit, results: RoundResult[]): { reason: string; excus
     const isExcused = (result: RoundResult): boolean => {
         const { stolenShare, ownDelaySeconds } = disturbance(result);
         const isDisturbed = stolenShare >= starvedFrom || ownDelaySeconds >= delayedFrom;
-        return isDisturbed && of(result) * (1 - stolenShare) - ownDelaySeconds <= bar;
+        return isDisturbed && of(result) - Math.max(of(result) * stolenShare, ownDelaySeconds) <= bar;
     };
     const fair = results.filter((result) => !isExcused(result));
     if (fair.length > 0 && p95(fair) > bar) {

@@ -116,9 +116,10 @@ async function lab(): Promise<number> {
         confirmedUnseen,
         promotedByOldLock,
         begunTwice,
+        gaveWay,
         readsOfAnyAge,
     }: LabRound): boolean =>
-        lost > 0 || [stuck, confirmedUnseen, promotedByOldLock, begunTwice, readsOfAnyAge].includes(true);
+        lost > 0 || [stuck, confirmedUnseen, promotedByOldLock, begunTwice, gaveWay, readsOfAnyAge].includes(true);
     return results.some(isBroken) ? 1 : 0;
 }
 

@@ -1,38 +1,39 @@
 import { kubectl, silentNodes } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
-import { leads, listMembers, type ClusterLocation } from "./api";
+import { askAnyInstance, leads, listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
-import { missingInRepository } from "./unarchived";
+import { missingInRepository, type Archived } from "./unarchived";
 
 /**
  * Archives what was written last and stops every instance. Nothing to do where there is no set of them yet. Fails before
  * anything is stopped when the archive does not have it in time; the backlog of a store that was away takes as long.
  *
- * Returns whether the repository should have everything now (`refuseMissing`): not where no primary ran, or a person has
- * stopped it.
+ * Returns up to where the repository should have everything at the least (`refuseMissing`); undefined where no primary ran, or
+ * a person has stopped it.
  */
 export async function stopInstances(
     ssh: SshConnection,
     location: ClusterLocation,
     why: string,
     archivedWithinSeconds = 120,
-): Promise<boolean> {
+): Promise<Archived | undefined> {
     const { cluster, namespace, instances } = location;
-    const replicas = await replicasOf(ssh, location);
-    if (replicas === undefined) {
-        return false;
+    const stopped = await whatIsStopped(ssh, location);
+    if (stopped === undefined) {
+        return undefined;
     }
-    // Also by an update that was broken off after it.
-    let isArchived = await isStoppedFor(ssh, location, why);
-    if (replicas > 0) {
+    // Of an update that was broken off after it, too.
+    let archived = stopped.replicas === 0 && stopped.why === why ? stopped.archived : undefined;
+    if (stopped.replicas > 0) {
         await refuseSilentNodes(ssh, location, why);
-        isArchived = await step(cluster, `${why}: archiving what was written last`, () =>
+        await refusePaused(ssh, location, why);
+        archived = await step(cluster, `${why}: archiving what was written last`, () =>
             archiveTheRest(ssh, location, archivedWithinSeconds),
         );
     }
     await step(cluster, `${why}: stopping the instances`, async () => {
-        await noteWhyStopped(ssh, location, why);
+        await noteWhyStopped(ssh, location, why, archived);
         await scale(ssh, location, 0);
         await waitFor(`the pods of ${cluster}`, 600, async () => {
             const get = `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`;
@@ -40,17 +41,24 @@ export async function stopInstances(
             return left === "" ? { done: true } : { waiting: left.split("\n").join(", ") };
         });
     });
-    return isArchived;
+    return archived;
 }
 
 /**
  * What was written after the last segment was archived PostgreSQL archives as it ends, which may fail, or be cut off with it,
  * without anybody hearing of it. The instances have to be stopped; the caller starts them again.
  */
-export async function refuseMissing(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+export async function refuseMissing(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    why: string,
+    archived: Archived,
+): Promise<void> {
     const { cluster } = location;
     await step(cluster, `${why}: looking whether all that was written until then is archived`, async () => {
-        const missing = await missingInRepository(ssh, location).catch((error: unknown) => (error as Error).message);
+        const missing = await missingInRepository(ssh, location, archived).catch(
+            (error: unknown) => (error as Error).message,
+        );
         if (missing !== undefined) {
             throw new Error(leftBehind(location, missing));
         }
@@ -88,10 +96,22 @@ async function refuseSilentNodes(ssh: SshConnection, location: ClusterLocation, 
     }
 }
 
+/** In pause Patroni ends without its PostgreSQL, which is killed then, and starts none afterwards. */
+async function refusePaused(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
+    const config = await askAnyInstance<{ pause?: boolean }>(ssh, location, "GET", "/config").catch(() => undefined);
+    if (config?.pause === true) {
+        throw new Error(
+            `${why}: every instance has to stop first, and Patroni is paused, which would kill them: end the pause ` +
+                `(kubectl -n ${location.namespace} exec ${location.instances[0]} -- patronictl resume) and run the ` +
+                "update again. Nothing was stopped or changed",
+        );
+    }
+}
+
 /** Starts the instances that a restore stopped, also one that was broken off in between. */
 export async function startStopped(ssh: SshConnection, location: ClusterLocation): Promise<void> {
     const wanted = location.instances.length;
-    if (((await replicasOf(ssh, location)) ?? wanted) >= wanted) {
+    if (((await whatIsStopped(ssh, location))?.replicas ?? wanted) >= wanted) {
         return;
     }
     await step(location.cluster, "starting the instances", async () => {
@@ -101,77 +121,116 @@ export async function startStopped(ssh: SshConnection, location: ClusterLocation
     });
 }
 
-const whyStopped = "postgres-ha/stopped-for";
+const notes = { why: "postgres-ha/stopped-for", archived: "postgres-ha/stopped-after" } as const;
 
 async function noteWhyStopped(
     ssh: SshConnection,
     { cluster, namespace }: ClusterLocation,
     why: string | undefined,
+    archived?: Archived,
 ): Promise<void> {
-    const note = why === undefined ? `${whyStopped}-` : `'${whyStopped}=${why}'`;
-    await kubectl(ssh, `-n ${namespace} annotate statefulset ${cluster} --overwrite ${note}`);
+    const note = (name: string, value: string | undefined) => (value === undefined ? `${name}-` : `'${name}=${value}'`);
+    const both = [note(notes.why, why), note(notes.archived, archived && `${archived.primary} ${archived.segment}`)];
+    await kubectl(ssh, `-n ${namespace} annotate statefulset ${cluster} --overwrite ${both.join(" ")}`);
 }
 
-/** Whether the instances are stopped, and by this program, for this: anybody may have stopped them for something else. */
-export async function isStoppedFor(
+interface Stopped {
+    replicas: number;
+    /** By this program, and for what: anybody may have stopped them for something else. */
+    why: string | undefined;
+    archived: Archived | undefined;
+}
+
+/** Undefined where there is no set of instances. */
+async function whatIsStopped(
     ssh: SshConnection,
     { cluster, namespace }: ClusterLocation,
-    why: string,
-): Promise<boolean> {
-    const path = `{.spec.replicas} {.metadata.annotations.${whyStopped}}`;
-    const get = `-n ${namespace} get statefulset ${cluster} --ignore-not-found -o jsonpath='${path}'`;
-    return (await kubectl(ssh, get)).stdout.trim() === `0 ${why}`;
+): Promise<Stopped | undefined> {
+    const get = `-n ${namespace} get statefulset ${cluster} --ignore-not-found -o json`;
+    const { stdout } = await kubectl(ssh, get);
+    if (stdout.trim() === "") {
+        return undefined;
+    }
+    const { metadata, spec } = JSON.parse(stdout) as {
+        metadata: { annotations?: Record<string, string> };
+        spec: { replicas: number };
+    };
+    const [primary, segment] = metadata.annotations?.[notes.archived]?.split(" ") ?? [];
+    return {
+        replicas: spec.replicas,
+        why: metadata.annotations?.[notes.why],
+        archived: primary !== undefined && segment !== undefined ? { primary, segment } : undefined,
+    };
+}
+
+/** Whether the instances are stopped, and by this program, for this. */
+export async function isStoppedFor(ssh: SshConnection, location: ClusterLocation, why: string): Promise<boolean> {
+    const stopped = await whatIsStopped(ssh, location);
+    return stopped?.replicas === 0 && stopped.why === why;
 }
 
 const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
     kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
 
 export const hasInstances = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
-    (await replicasOf(ssh, location)) !== undefined;
+    (await whatIsStopped(ssh, location)) !== undefined;
 
-/** Undefined where there is no set of instances. */
-async function replicasOf(ssh: SshConnection, { cluster, namespace }: ClusterLocation): Promise<number | undefined> {
-    const get = `-n ${namespace} get statefulset ${cluster} --ignore-not-found -o jsonpath={.spec.replicas}`;
-    const { stdout } = await kubectl(ssh, get);
-    return stdout.trim() === "" ? undefined : Number(stdout);
-}
+/** A failover that has just begun ends within it. */
+const primaryWithinSeconds = 30;
 
-/**
- * The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add. Returns whether
- * it did.
- */
+/** For what a checkpoint has to write, of any size. */
+const checkpointWithinSeconds = 600;
+
+/** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add: undefined. */
 async function archiveTheRest(
     ssh: SshConnection,
     location: ClusterLocation,
     archivedWithinSeconds: number,
-): Promise<boolean> {
-    const members = await listMembers(ssh, location).catch(() => []);
-    const primary = members.find(leads)?.name;
-    if (primary === undefined) {
-        console.log(`${location.cluster}: no primary runs; what it had not archived stays in the data set aside`);
-        return false;
-    }
-    const psql = `exec -i ${primary} -c postgresql -- psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
-    const sql = (statement: string) =>
-        kubectl(ssh, `-n ${location.namespace} ${psql}`, { stdin: statement, allowFailure: true });
-    // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
-    const { stdout, stderr } = await sql(
-        "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
-            "select pg_walfile_name(pg_switch_wal());",
-    );
-    const segment = stdout.trim();
-    if (!/^[0-9A-F]{24}$/.test(segment)) {
-        // A database that answers no more is what a restore is for.
-        console.log(
-            `${location.cluster}: the last WAL segment was not ended and stays in the data set aside: ${stderr.trim()}`,
+): Promise<Archived | undefined> {
+    const { cluster, namespace } = location;
+    const psql = `psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
+    const sql = (primary: string, statement: string, prefix = "") =>
+        kubectl(ssh, `-n ${namespace} exec -i ${primary} -c postgresql -- ${prefix}${psql}`, {
+            stdin: statement,
+            allowFailure: true,
+        });
+    // Else PostgreSQL writes it all as it ends, for which Patroni waits only a few seconds before it kills it.
+    const checkpoint = async (primary: string, withinSeconds: number): Promise<void> => {
+        const end = Date.now() + withinSeconds * 1000;
+        for (let goesOn = true; goesOn && Date.now() < end;) {
+            goesOn = (await sql(primary, "checkpoint;", "timeout 25 ")).exitCode === 124;
+        }
+    };
+    const ended = await waitFor<Archived | undefined>("the last WAL segment", primaryWithinSeconds, async () => {
+        const members = await listMembers(ssh, location).catch(() => []);
+        const primary = members.find(leads)?.name;
+        if (primary === undefined) return { waiting: "no primary runs" };
+        await checkpoint(primary, checkpointWithinSeconds);
+        // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
+        const { exitCode, stdout, stderr } = await sql(
+            primary,
+            "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
+                "select pg_walfile_name(pg_switch_wal());",
         );
-        return false;
+        const segment = stdout.trim();
+        if (/^[0-9A-F]{24}$/.test(segment)) return { done: { primary, segment } };
+        // One that was killed just now has a successor soon; one that answers and refuses goes on to.
+        if (exitCode !== 0) return { waiting: stderr.trim() };
+        console.log(`${cluster}: ${stderr.trim()}`);
+        return { done: undefined };
+    }).catch((error: unknown) => void console.log(`${cluster}: ${(error as Error).message}`));
+    if (ended === undefined) {
+        // That is what a restore is for.
+        console.log(`${cluster}: what was not archived before stays in the data that is set aside`);
+        return undefined;
     }
+    const { primary, segment } = ended;
     await waitFor(`segment ${segment}`, archivedWithinSeconds, async () => {
-        const archived = await sql("select coalesce(last_archived_wal, '') from pg_stat_archiver;");
+        const archived = await sql(primary, "select coalesce(last_archived_wal, '') from pg_stat_archiver;");
         return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };
     }).catch((error: unknown) => {
         throw new Error(leftBehind(location, (error as Error).message), { cause: error });
     });
-    return true;
+    await checkpoint(primary, 1);
+    return ended;
 }

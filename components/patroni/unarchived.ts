@@ -4,40 +4,59 @@ import { waitFor } from "../progress";
 import type { ClusterLocation } from "./api";
 import { paths } from "./config";
 
+/** Up to where a primary has archived its WAL. */
+export interface Archived {
+    /** Its name. */
+    primary: string;
+    /** The last segment, which its timeline is part of. */
+    segment: string;
+}
+
 /** What the data directory of a stopped instance tells. */
 export interface StoppedData {
     instance: string;
-    /** By pg_controldata; empty where there is no data. */
+    /** By pg_controldata; empty where there is no data, or a copy that has never been started. */
     state: string;
     timeline: number;
     /** Segments and histories that wait to be archived. */
     waiting: string[];
 }
 
-/** For a shell with the volume: state, timeline, and what waits, a line each. */
-const look =
-    `control=$(LC_ALL=C pg_controldata ${paths.data} 2>/dev/null) || exit 0\n` +
-    "sed -n 's/^Database cluster state: *//p' <<< \"$control\"\n" +
-    'sed -n "s/^Latest checkpoint\'s TimeLineID: *//p" <<< "$control"\n' +
-    `ls ${paths.data}/pg_wal/archive_status | sed -n 's/\\.ready$//p'\n`;
+/** For a shell with the volume: state, timeline, and what waits, a line each. Fails where there is data that cannot be read. */
+const look = `set -eo pipefail
+test -e ${paths.data}/PG_VERSION || exit 0
+for mark in ${paths.data}.copying ${paths.volume}/bootstrap-unfinished ${paths.data}/backup_label; do test ! -e $mark || exit 0; done
+control=$(LC_ALL=C pg_controldata ${paths.data})
+sed -n 's/^Database cluster state: *//p' <<< "$control"
+sed -n "s/^Latest checkpoint's TimeLineID: *//p" <<< "$control"
+ls ${paths.data}/pg_wal/archive_status | sed -n 's/\\.ready$//p'
+`;
 
 /** A segment in whole or a history: a restore reads nothing else. */
 const isRead = /^([0-9A-F]{24}|[0-9A-F]{8}\.history)$/;
 
+/** For a pod that reads a volume. Those of others than the primary are waited for as long as that one takes, and this. */
 const lookSeconds = 90;
+const othersSeconds = 15;
 
 /** What of the WAL that the last primary left the repository does not have, as a clause; undefined: it has all. */
-export async function missingInRepository(ssh: SshConnection, location: ClusterLocation): Promise<string | undefined> {
-    return missingOf(await lookAtStopped(ssh, location));
+export async function missingInRepository(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    archived: Archived,
+): Promise<string | undefined> {
+    return missingOf(await lookAtStopped(ssh, location, archived.primary), archived);
 }
 
-export function missingOf(found: StoppedData[]): string | undefined {
+const isStandby = ({ state }: StoppedData): boolean => /^(shut down in recovery|in archive recovery)$/.test(state);
+
+export function missingOf(found: StoppedData[], { primary, segment }: Archived): string | undefined {
     // A standby's WAL is its primary's, and its marks are behind. A primary of before may never have come back.
-    const led = found.filter(({ state }) => state !== "" && !/recovery/.test(state));
-    if (led.length === 0) {
-        return "no volume has the data of a primary";
+    const led = found.filter((data) => data.state !== "" && !isStandby(data));
+    const newest = Math.max(0, ...led.map(({ timeline }) => timeline));
+    if (newest < parseInt(segment.slice(0, 8), 16)) {
+        return `what ${primary} has written last is on no volume that can be read`;
     }
-    const newest = Math.max(...led.map(({ timeline }) => timeline));
     const missing = led
         .filter(({ timeline }) => timeline === newest)
         .flatMap(({ instance, state, waiting }) => {
@@ -48,51 +67,64 @@ export function missingOf(found: StoppedData[]): string | undefined {
 }
 
 /** Reads each volume in a pod of its own: the instances have ended, and which machine has which volume Kubernetes knows. */
-async function lookAtStopped(ssh: SshConnection, location: ClusterLocation): Promise<StoppedData[]> {
+async function lookAtStopped(ssh: SshConnection, location: ClusterLocation, primary: string): Promise<StoppedData[]> {
     const { namespace, cluster, instances } = location;
     const { stdout } = await kubectl(ssh, `-n ${namespace} get statefulset ${cluster} -o json`);
     const set = JSON.parse(stdout) as InstanceSet;
-    const claimed = await namesOf(ssh, `-n ${namespace} get persistentvolumeclaims`);
-    const readable = instances.filter((instance) => claimsOf(set, instance).every(({ name }) => claimed.has(name)));
-    const pods = readable.map((instance) => ({ instance, pod: `${instance}-look` }));
-    if (pods.length === 0) {
+    // One that is not bound yet would be, to a machine where its instance may not run.
+    const bound = await phasesOf(ssh, `-n ${namespace} get persistentvolumeclaims`);
+    const isBound = (instance: string) => claimsOf(set, instance).every(({ name }) => bound.get(name) === "Bound");
+    const pods = instances.filter(isBound).map((instance) => ({ instance, pod: `${instance}-look` }));
+    if (!pods.some(({ instance }) => instance === primary)) {
         return [];
     }
     const names = pods.map(({ pod }) => pod).join(" ");
-    const remove = () =>
-        kubectl(ssh, `-n ${namespace} delete pods ${names} --ignore-not-found --grace-period=1 --wait=true`);
+    const remove = () => kubectl(ssh, `-n ${namespace} delete pods ${names} --ignore-not-found --grace-period=1`);
     // Of an update that was broken off.
     await remove();
     try {
         const items = pods.map(({ instance, pod }) => reader(set, location, instance, pod));
         const stdin = JSON.stringify({ apiVersion: "v1", kind: "List", items });
         await kubectl(ssh, "create -f -", { stdin });
-        await waitFor(`the volumes of ${cluster}`, lookSeconds, async () => {
-            const columns = "custom-columns=NAME:.metadata.name,PHASE:.status.phase --no-headers";
-            const phases = await kubectl(ssh, `-n ${namespace} get pods ${names} -o ${columns}`);
-            const left = phases.stdout.split("\n").filter((line) => line !== "" && !/ Succeeded$/.test(line.trimEnd()));
-            return left.length === 0 ? { done: true } : { waiting: left.join(", ").replaceAll(/ +/g, " ") };
-        });
+        let phases = new Map<string, string>();
+        const wait = (seconds: number, which: typeof pods) =>
+            waitFor(`the volumes of ${cluster}`, seconds, async () => {
+                phases = await phasesOf(ssh, `-n ${namespace} get pods ${names}`);
+                const left = which.filter(({ pod }) => !/^(Succeeded|Failed)$/.test(phases.get(pod) ?? ""));
+                return left.length === 0
+                    ? { done: true }
+                    : { waiting: left.map(({ pod }) => `${pod} ${phases.get(pod)}`).join(", ") };
+            });
+        const ofPrimary = pods.filter(({ instance }) => instance === primary);
+        await wait(lookSeconds, ofPrimary);
+        // A machine that takes no pods keeps nobody: it has what the primary has.
+        await wait(othersSeconds, pods).catch((error: unknown) =>
+            console.log(`${cluster}: ${(error as Error).message}`),
+        );
         return await Promise.all(
-            pods.map(async ({ instance, pod }) => {
-                const said = await kubectl(ssh, `-n ${namespace} logs ${pod}`);
-                const [state = "", timeline = "0", ...waiting] = said.stdout.trim().split("\n");
-                return {
-                    instance,
-                    state,
-                    timeline: Number(timeline),
-                    waiting: waiting.filter((name) => isRead.test(name)),
-                };
-            }),
+            pods
+                .filter(({ pod }) => phases.get(pod) === "Succeeded")
+                .map(async ({ instance, pod }) => {
+                    const said = await kubectl(ssh, `-n ${namespace} logs ${pod}`);
+                    const [state = "", timeline = "0", ...waiting] = said.stdout.trim().split("\n");
+                    const kept = waiting.filter((name) => isRead.test(name));
+                    return { instance, state, timeline: Number(timeline), waiting: kept };
+                }),
         );
     } finally {
-        await remove();
+        await remove().catch((error: unknown) => console.log(`${cluster}: ${(error as Error).message}`));
     }
 }
 
-async function namesOf(ssh: SshConnection, get: string): Promise<Set<string>> {
-    const { stdout } = await kubectl(ssh, `${get} --no-headers -o custom-columns=NAME:.metadata.name`);
-    return new Set(stdout.split("\n").map((line) => line.trim()));
+/** Of each object its phase, by name. */
+async function phasesOf(ssh: SshConnection, get: string): Promise<Map<string, string>> {
+    const columns = "custom-columns=NAME:.metadata.name,PHASE:.status.phase --no-headers";
+    const { stdout } = await kubectl(ssh, `${get} --ignore-not-found -o ${columns}`);
+    return new Map(
+        stdout
+            .split("\n")
+            .map((line): [string, string] => [line.split(/\s+/)[0] ?? "", line.trim().split(/\s+/)[1] ?? ""]),
+    );
 }
 
 /** As far as it is needed here. */
@@ -102,7 +134,6 @@ interface InstanceSet {
         template: {
             spec: {
                 securityContext: object;
-                tolerations: object[];
                 containers: {
                     name: string;
                     image: string;
@@ -120,7 +151,7 @@ const claimsOf = ({ spec }: InstanceSet, instance: string): { volume: string; na
 
 /** A pod that has the volumes of an instance as the instance has them, and nothing else. */
 function reader(set: InstanceSet, { namespace }: ClusterLocation, instance: string, name: string): object {
-    const { securityContext, tolerations, containers } = set.spec.template.spec;
+    const { securityContext, containers } = set.spec.template.spec;
     const claims = claimsOf(set, instance);
     const postgresql = containers.find((container) => container.name === "postgresql");
     if (postgresql === undefined) {
@@ -136,7 +167,8 @@ function reader(set: InstanceSet, { namespace }: ClusterLocation, instance: stri
             automountServiceAccountToken: false,
             enableServiceLinks: false,
             securityContext,
-            tolerations,
+            // Where the volume is it has to run, whatever the node is marked with.
+            tolerations: [{ operator: "Exists" }],
             containers: [
                 {
                     name: "look",

@@ -57,8 +57,9 @@ async function prepare(inputs: RestorePreparationInputs, isRaised: boolean): Pro
         }
         try {
             const why = `restore ${inputs.request.generation}`;
-            if (await stopInstances(ssh, inputs, why)) {
-                await refuseMissing(ssh, inputs, why);
+            const archived = await stopInstances(ssh, inputs, why);
+            if (archived !== undefined) {
+                await refuseMissing(ssh, inputs, why, archived);
             }
         } catch (error) {
             await startStopped(ssh, inputs);

@@ -22,7 +22,7 @@ export async function* runLab(scenario: Scenario, patches: string[], rounds: num
             await lab.whole();
             const { acknowledged, lost } = await lab.takeLost();
             const seconds = (Date.now() - began) / 1000;
-            const evidence = lost > 0 || outcome.stuck ? await lab.logs() : undefined;
+            const evidence = lost > 0 || outcome.stuck || outcome.gaveWay === true ? await lab.logs() : undefined;
             yield { scenario: scenario.name, patches, ...outcome, acknowledged, lost, seconds, evidence };
         }
     } catch (error) {

@@ -6,7 +6,7 @@ type CountersSeen = Pick<Reading, "begin" | "end"> & { counters: ReadonlyMap<num
 
 /**
  * Each counter has one writer, so that its value is known between bounds at any time: not less than what was
- * acknowledged before a read began, not more than what had been tried when it ended.
+ * acknowledged, or read, before a read began, not more than what had been tried when it ended.
  */
 export function verifyCounters(
     counts: OperationOf<"count">[],
@@ -17,14 +17,34 @@ export function verifyCounters(
     for (const operation of counts) {
         clients.set(operation.client, [...(clients.get(operation.client) ?? []), operation]);
     }
-    const end = Math.max(0, ...counts.map((operation) => operation.end)) + 1;
+    const end = [...counts, ...readings].reduce((last, each) => Math.max(last, each.end), 0) + 1;
     const last: CountersSeen = { begin: end, end, counters: final };
+    const seen = [...readings.filter(({ from }) => from === "primary"), last];
     return [...clients].flatMap(([client, operations]) => [
         ...ownAnswers(client, operations),
-        ...[...readings.filter(({ from }) => from === "primary"), last].flatMap((reading) =>
-            bounds(client, operations, reading),
-        ),
+        ...seen.flatMap((reading) => bounds(client, operations, reading)),
+        ...unread(client, seen),
     ]);
+}
+
+/** What somebody has read nobody may read an earlier state of afterwards, also where no client was ever told that it is done. */
+function unread(client: number, readings: CountersSeen[]): Violation[] {
+    const byEnd = readings.toSorted((a, b) => a.end - b.end);
+    const violations: Violation[] = [];
+    let ended = 0;
+    let highest = 0;
+    for (const { begin, counters } of readings.toSorted((a, b) => a.begin - b.begin)) {
+        for (let other = byEnd[ended]; other !== undefined && other.end < begin; other = byEnd[(ended += 1)]) {
+            highest = Math.max(highest, other.counters.get(client) ?? 0);
+        }
+        const value = counters.get(client) ?? 0;
+        if (value < highest) {
+            const at = new Date(begin).toISOString();
+            const detail = `counter ${client} was ${value} at ${at}, after ${highest} had been read`;
+            violations.push({ kind: "went-back", id: client, detail });
+        }
+    }
+    return violations;
 }
 
 /** What the client itself was told grows with every increment. */

@@ -39,6 +39,7 @@ export class Ledger {
     readonly readings: Reading[] = [];
     private readonly acknowledged: number[][];
     private appends = 0;
+    private misled = 0;
     private stopped = false;
     private clients: Promise<void>[] = [];
 
@@ -75,6 +76,7 @@ export class Ledger {
                 pauseMs: 2 * pauseMs,
                 openLists: () => openListsAfter(ledger.appends),
                 record: (seen) => ledger.readings.push(seen),
+                misled: () => (ledger.misled += 1),
                 isStopped,
             }),
         );
@@ -84,6 +86,7 @@ export class Ledger {
                 pauseMs: 10 * pauseMs,
                 openLists: () => [],
                 record: (seen) => ledger.readings.push(seen),
+                misled: () => (ledger.misled += 1),
                 isStopped,
             }),
         );
@@ -115,8 +118,9 @@ export class Ledger {
         await this.stop();
         const { readWrite, round, compareCopies } = this.options;
         const found = await findRound(readWrite, round);
-        const { operations, readings } = this;
-        const verdict = judgeLedger({ operations, readings, found, faultAt, entries: readWrite.map(nameOf) });
+        const { operations, readings, misled } = this;
+        const entries = readWrite.map(nameOf);
+        const verdict = judgeLedger({ operations, readings, misled, found, faultAt, entries });
         verdict.violations.push(...((await compareCopies?.(round)) ?? []));
         if (verdict.violations.length === 0) {
             await forgetRound(readWrite, round);

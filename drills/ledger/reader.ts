@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Entry, Session } from "../../commands/status/session";
+import { isRefusal, type Entry, type Session } from "../../commands/status/session";
 import { now } from "./operation";
 import { accounts, openingBalance } from "./table";
 import { readList } from "./work";
@@ -28,6 +28,8 @@ export interface ReaderOptions {
     /** The lists in use now. */
     openLists: () => number[];
     record: (reading: Reading) => void;
+    /** Called when a read-write entry leads to a standby. */
+    misled?: () => void;
     isStopped: () => boolean;
 }
 
@@ -45,7 +47,12 @@ export async function runReader(options: ReaderOptions): Promise<void> {
         if (session === undefined || session.isBroken) {
             session = await openSession(entry, "drills reader");
         }
-        const reading = session && (await read(session, nameOf(entry), options).catch(() => undefined));
+        const reading =
+            session &&
+            (await read(session, nameOf(entry), options).catch((error: unknown) => {
+                if (isOfStandby(error)) options.misled?.();
+                return undefined;
+            }));
         if (reading === undefined) {
             session?.destroy();
             session = undefined;
@@ -63,9 +70,12 @@ export async function runReader(options: ReaderOptions): Promise<void> {
     session?.close();
 }
 
+/** A standby knows no serializable transactions; that is no reading, as drivers with `target_session_attrs` do not stay there. */
+const isOfStandby = (error: unknown): boolean =>
+    isRefusal(error) && (error as { code: string }).code === "0A000" && /standby/.test((error as Error).message);
+
 async function read(session: Session, entry: string, { round, from, openLists }: ReaderOptions): Promise<Reading> {
     const begin = now();
-    // A standby knows no serializable transactions.
     await session.query(`begin isolation level ${from === "primary" ? "serializable" : "repeatable read"} read only`);
     const { rows } = await session.query<{ client: number; value: string; total: string }>(
         `select client, value, (select sum(balance) from drills.accounts where round = $1) as total

@@ -17,6 +17,8 @@ export interface Verdict {
     reads: { primary: number; replica: number };
     /** The same of each read-write entry. Undefined in rounds that were made before they were told apart. */
     readsPerEntry?: Record<string, number>;
+    /** How often a read-write entry led a reader or a writer to a standby. Undefined in older rounds, too. */
+    ledToStandby?: number;
     lost: number;
     /** Empty, or the promise is broken. */
     violations: Violation[];
@@ -27,6 +29,8 @@ export interface Verdict {
 export interface LedgerSeen {
     operations: Operation[];
     readings: Reading[];
+    /** Attempts to read on a read-write entry that ended on a standby. */
+    misled: number;
     /** What is there in the end. */
     found: Found;
     faultAt: number;
@@ -34,7 +38,7 @@ export interface LedgerSeen {
     entries: string[];
 }
 
-export function judgeLedger({ operations, readings, found, faultAt, entries }: LedgerSeen): Verdict {
+export function judgeLedger({ operations, readings, misled, found, faultAt, entries }: LedgerSeen): Verdict {
     const counts = operationsOf(operations, "count");
     const history = historyOf(operations, readings);
     const onReplica = new Set(history.filter(({ on }) => on === "replica").map(({ id }) => id));
@@ -51,12 +55,16 @@ export function judgeLedger({ operations, readings, found, faultAt, entries }: L
     const since = readings.filter(({ begin }) => begin >= faultAt);
     const readFrom = (from: Reading["from"]) => since.filter((reading) => reading.from === from).length;
     const readThrough = (entry: string) => since.filter((reading) => reading.entry === entry).length;
+    const refusedThere = operations.filter(({ reason = "" }) =>
+        /read-only transaction|hot standby/.test(reason),
+    ).length;
     return {
         acknowledged: told("ok"),
         failed: told("failed"),
         unknown: told("unknown"),
         reads: { primary: readFrom("primary"), replica: readFrom("replica") },
         readsPerEntry: Object.fromEntries(entries.map((entry) => [entry, readThrough(entry)])),
+        ledToStandby: misled + refusedThere,
         lost: violations.filter(({ kind }) => kind === "lost" || kind === "went-back").length,
         violations,
         onReplicas: { anomalies: anomalies.filter(isAccepted), operationsBehind: staleness(counts, readings) },

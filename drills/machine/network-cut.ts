@@ -42,7 +42,11 @@ export class NetworkCut {
         await this.ssh.run(`set -e; ${pinning}${this.commands("-I").join("; ")}`);
     }
 
-    /** Packets that each of its rules took. */
+    get ruleCount(): number {
+        return this.rules.length;
+    }
+
+    /** Packets that each of its rules took; of one that is gone nothing. */
     async packets(): Promise<number[]> {
         const chains = new Set(this.rules.map(({ table, chain }) => `-t ${table} -L ${chain}`));
         const list = [...chains].map((chain) => `${this.prefix}iptables -w 5 ${chain} -v -x -n`).join("; ");
@@ -93,7 +97,8 @@ export async function somewhereNothingLost(cuts: NetworkCut[]): Promise<string |
 /** The same of a cut each of whose rules must have. */
 export async function notBothLost(cut: NetworkCut): Promise<string | undefined> {
     const packets = await cut.packets();
-    return packets.every((count) => count > 0) ? undefined : `packets were lost by its rules: ${packets.join(", ")}`;
+    const isWhole = packets.length === cut.ruleCount && packets.every((count) => count > 0);
+    return isWhole ? undefined : `packets were lost by its rules: ${packets.join(", ") || "none of them is there"}`;
 }
 
 /** Why packets cannot be dropped on a machine; undefined when they can. */

@@ -35,6 +35,7 @@ describe("judgement of a round", () => {
         ["nobody is primary at the end", {}, { primary: { before: "postgres-0", after: nobody } }],
         ["a client never came back by itself", {}, { gaveUp: "not every client could write 128 s after the fault" }],
         ["the fault did nothing", {}, { notBitten: "no packet was lost" }],
+        ["an entry led writers astray", { failover: "forbidden" }, { promotions: 0, ledToStandby: 1 }],
         ["there was no load", {}, { acknowledged: 99 }],
         ["an instance was hardly watched", {}, { sampled: { "postgres-0": 50, "postgres-1": 4 } }],
         ["an instance was never reached", {}, { sampled: { "postgres-0": 50, "postgres-1": 0 } }],
@@ -89,6 +90,7 @@ describe("judgement of a round", () => {
         assert.equal(verdictOf({ outageSeconds: 119, stolenShare: 0.2 }), "late");
         assert.equal(verdictOf({ outageSeconds: 5.5, ownDelaySeconds: 0.3 }), "late");
         assert.equal(verdictOf({ outageSeconds: 8, ownDelaySeconds: 3.1 }), "not judged");
+        assert.equal(verdictOf({ outageSeconds: 6.5, stolenShare: 0.2, ownDelaySeconds: 1.3 }), "late");
     });
 
     it("holds the time until redundant against what was stolen meanwhile", () => {

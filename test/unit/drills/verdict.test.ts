@@ -32,7 +32,7 @@ const found = (...lists: number[][]): Found => ({
 
 const judge = (operation: Operation, seen: Reading, left: Found): Verdict =>
     judgeLedger({
-        ...{ operations: [operation], readings: [seen], faultAt: 0, entries: ["one:5432", "two:5432"] },
+        ...{ operations: [operation], readings: [seen], misled: 2, faultAt: 0, entries: ["one:5432", "two:5432"] },
         found: left,
     });
 
@@ -60,6 +60,13 @@ describe("the verdict on what replicas show", () => {
     it("counts what was read through each entry", () => {
         const seen = judge(append("ok"), reading("replica", [], []), found([10], [11]));
         assert.deepEqual(seen.readsPerEntry, { "one:5432": 1, "two:5432": 0 });
+    });
+
+    it("counts who was led to a standby, readers and writers", () => {
+        const reason = "cannot execute INSERT in a read-only transaction";
+        const seen = judge({ ...append("failed"), reason }, reading("primary", [], []), found([], []));
+        assert.equal(seen.ledToStandby, 3);
+        assert.equal(judge(append("ok"), reading("primary", [], []), found([10], [11])).ledToStandby, 2);
     });
 
     it("accepts an older state", () => {

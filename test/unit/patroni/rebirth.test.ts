@@ -14,6 +14,8 @@ interface Instance {
 class FakeServer {
     readonly changes: string[] = [];
     stoppedFor = "";
+    stoppedAfter = "";
+    isPaused = false;
     archived = "00000001000000000000000A";
     silentNode = "";
     /** What the pod that has an instance's volume prints. */
@@ -44,28 +46,35 @@ class FakeServer {
             });
             return said(JSON.stringify({ items: ["machine-0", "machine-1", "machine-2"].map(node) }));
         }
-        if (command.includes("get pods") && command.includes("custom-columns") && this.replicas > 0) {
+        if (command.includes("NODE:") && this.replicas > 0) {
             return said(location.instances.map((name, index) => `${name}   machine-${index}\n`).join(""));
         }
         if (command.includes("annotate statefulset")) {
-            this.stoppedFor = /stopped-for=(.*)'/.exec(command)?.[1] ?? "";
+            this.stoppedFor = /stopped-for=(.*?)'/.exec(command)?.[1] ?? "";
+            this.stoppedAfter = /stopped-after=(.*?)'/.exec(command)?.[1] ?? "";
             return said("");
         }
-        if (command.includes("stopped-for")) return said(`${this.replicas} ${this.stoppedFor}`);
-        if (/get statefulset .* -o json$/.test(command)) return said(JSON.stringify(set));
-        if (command.includes("get statefulset")) return said(String(this.replicas));
-        if (command.includes("get persistentvolumeclaims"))
-            return said(
-                Object.keys(this.volumes)
-                    .map((name) => `data-${name}\n`)
-                    .join(""),
-            );
+        if (command.includes("get statefulset")) {
+            const annotations = {
+                [`${notes}-for`]: this.stoppedFor,
+                [`${notes}-after`]: this.stoppedAfter || undefined,
+            };
+            return said(JSON.stringify({ metadata: { annotations }, spec: { ...set.spec, replicas: this.replicas } }));
+        }
+        if (command.includes("get persistentvolumeclaims")) {
+            const phase = (name: string) => (this.volumes[name] === "unbound" ? "Pending" : "Bound");
+            return said(location.instances.map((name) => `data-${name}   ${phase(name)}\n`).join(""));
+        }
+        if (command.includes("/config")) return said(JSON.stringify({ pause: this.isPaused }));
         if (command.includes("create -f -")) {
             this.lookedAt = (JSON.parse(stdin) as { items: FakeServer["lookedAt"] }).items;
             return said("");
         }
-        if (command.includes("PHASE"))
-            return said(this.lookedAt.map(({ metadata }) => `${metadata.name}   Succeeded\n`).join(""));
+        if (command.includes("PHASE")) {
+            const phase = (pod: string) =>
+                this.volumes[pod.replace("-look", "")] === "damaged" ? "Failed" : "Succeeded";
+            return said(this.lookedAt.map(({ metadata: { name } }) => `${name}   ${phase(name)}\n`).join(""));
+        }
         if (command.includes(" delete pods ")) {
             this.changes.push("delete");
             return said("");
@@ -90,13 +99,14 @@ class FakeServer {
 
 const location = { cluster: "orders", namespace: "orders", instances: ["orders-0", "orders-1", "orders-2"] };
 
+const notes = "postgres-ha/stopped";
+
 const set = {
     spec: {
         volumeClaimTemplates: [{ metadata: { name: "data" } }],
         template: {
             spec: {
                 securityContext: { runAsUser: 999 },
-                tolerations: [],
                 containers: [
                     { name: "agent", image: "agent:1", volumeMounts: [] },
                     {
@@ -197,29 +207,44 @@ describe("stopping the instances for a restore", () => {
         assert.deepEqual(server.changes, ["scale 0"]);
     });
 
-    it("says whether the repository should have everything: not what a person has stopped, nor what had no primary", async () => {
-        assert.equal(await stopInstances(new FakeServer(3).ssh, location, "restore 3", 0), true);
-        assert.equal(await stopInstances(new FakeServer(0).ssh, location, "restore 3", 0), false);
+    it("is refused while Patroni is paused, which would kill them", async () => {
+        const server = new FakeServer(3);
+        server.isPaused = true;
+        const stopping = stopInstances(server.ssh, location, "restore 3", 0);
+        await assert.rejects(stopping, /patronictl resume.*Nothing was stopped/);
+        assert.deepEqual(server.changes, []);
+    });
+
+    it("says up to where the repository should have everything: nowhere where a person has stopped them", async () => {
+        const archived = { primary: "orders-0", segment: "00000001000000000000000A" };
+        const server = new FakeServer(3);
+        assert.deepEqual(await stopInstances(server.ssh, location, "restore 3", 0), archived);
         // An update that was broken off before it had looked.
-        const server = new FakeServer(0);
-        server.stoppedFor = "restore 3";
-        assert.equal(await stopInstances(server.ssh, location, "restore 3", 0), true);
-        assert.equal(await stopInstances(server.ssh, location, "restore 4", 0), false);
+        assert.deepEqual(await stopInstances(server.ssh, location, "restore 3", 0), archived);
+        assert.equal(await stopInstances(server.ssh, location, "restore 4", 0), undefined);
+        assert.equal(await stopInstances(server.ssh, location, "restore 4", 0), undefined);
+        assert.equal(await stopInstances(new FakeServer(0).ssh, location, "restore 3", 0), undefined);
     });
 });
 
 describe("what the instances had not archived when they ended", () => {
     const segment = "00000003000000000000000B";
+    const archived = { primary: "orders-1", segment: "00000003000000000000000A" };
     const standby = `shut down in recovery\n3\n${segment}\n`;
+    const look = (volumes: FakeServer["volumes"]) => {
+        const server = new FakeServer(0);
+        server.volumes = volumes;
+        return { server, looking: refuseMissing(server.ssh, location, "restore 3", archived) };
+    };
 
     it("is read from each volume, in a pod that has nothing else, and goes again", async () => {
-        const server = new FakeServer(0);
-        server.volumes = { "orders-0": standby, "orders-1": `shut down\n3\n${segment}\n00000003.partial\n` };
-        await assert.rejects(refuseMissing(server.ssh, location, "restore 3"), (error: Error) => {
-            assert.match(
-                error.message,
-                new RegExp(`leave it behind: orders-1 has ${segment} and could not archive it`),
-            );
+        const { server, looking } = look({
+            "orders-0": standby,
+            "orders-1": `shut down\n3\n${segment}\n00000003.partial\n`,
+            "orders-2": "unbound",
+        });
+        await assert.rejects(looking, (error: Error) => {
+            assert.ok(error.message.includes(`leave it behind: orders-1 has ${segment} and could not archive it`));
             assert.match(error.message, /Run the update again.*--replicas=0/s);
             return true;
         });
@@ -235,37 +260,45 @@ describe("what the instances had not archived when they ended", () => {
         assert.deepEqual(
             { ...container, command: [] },
             {
-                name: "look",
-                image: "patroni:1",
-                imagePullPolicy: "Never",
-                securityContext: {},
-                command: [],
+                ...{ name: "look", image: "patroni:1", imagePullPolicy: "Never", securityContext: {}, command: [] },
                 volumeMounts: [{ name: "data", mountPath: "/data" }],
             },
         );
     });
 
-    it("is nothing after a primary that ended in order", async () => {
-        const server = new FakeServer(0);
-        server.volumes = { "orders-0": standby, "orders-1": "shut down\n3\n", "orders-2": "" };
-        await refuseMissing(server.ssh, location, "restore 3");
+    it("is nothing after a primary that ended in order, whatever the others' volumes are like", async () => {
+        await look({ "orders-0": "damaged", "orders-1": "shut down\n3\n", "orders-2": "" }).looking;
+    });
+
+    it("is not known while the primary's volume cannot be read, whatever the others' are like", async () => {
+        const old = "shut down\n2\n";
+        for (const own of ["damaged", "unbound"]) {
+            const { looking } = look({ "orders-0": standby, "orders-1": own, "orders-2": old });
+            await assert.rejects(looking, /what orders-1 has written last is on no volume that can be read/);
+        }
     });
 
     const primary: StoppedData = { instance: "orders-1", state: "shut down", timeline: 3, waiting: [] };
 
     it("is the last WAL of a primary that was killed, not of one that was replaced before", () => {
         const killed = { ...primary, state: "in production" };
-        assert.match(
-            missingOf([killed]) ?? "",
-            /orders-1 was killed before it had archived its last WAL \(in production\)/,
-        );
-        assert.equal(missingOf([{ ...killed, instance: "orders-0", timeline: 2 }, primary]), undefined);
-        assert.match(missingOf([{ ...primary, waiting: ["00000003.history"] }]) ?? "", /00000003\.history/);
+        const told = /orders-1 was killed before it had archived its last WAL \(in production\)/;
+        assert.match(missingOf([killed], archived) ?? "", told);
+        assert.match(missingOf([{ ...primary, state: "in crash recovery" }], archived) ?? "", /was killed/);
+        assert.equal(missingOf([{ ...killed, instance: "orders-0", timeline: 2 }, primary], archived), undefined);
+        assert.match(missingOf([{ ...primary, waiting: ["00000003.history"] }], archived) ?? "", /00000003\.history/);
+        // Promoted while the others stopped.
+        assert.equal(missingOf([killed, { ...primary, instance: "orders-0", timeline: 4 }], archived), undefined);
     });
 
-    it("cannot be told without the data of a primary, and that is refused, too", () => {
-        assert.match(missingOf([]) ?? "", /no volume/);
-        assert.match(missingOf([{ ...primary, state: "shut down in recovery" }]) ?? "", /no volume/);
-        assert.match(missingOf([{ ...primary, state: "" }]) ?? "", /no volume/);
+    it("is not known without the data of a primary", () => {
+        for (const found of [
+            [],
+            [{ ...primary, state: "shut down in recovery" }],
+            [{ ...primary, state: "" }],
+            [{ ...primary, timeline: 2 }],
+        ]) {
+            assert.match(missingOf(found, archived) ?? "", /on no volume that can be read/);
+        }
     });
 });

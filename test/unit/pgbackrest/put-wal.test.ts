@@ -54,6 +54,19 @@ describe("put-wal, the archive_command of every instance", () => {
         assert.deepEqual(pushed(), Array(2).fill(`archive-push pg_wal/${segment}`));
     });
 
+    it("tries at once when it stops, after a failure that a success has followed, and not while the store is down", () => {
+        storeIsDown();
+        assert.equal(put(segment), 82);
+        serving("stopping");
+        assert.equal(put(segment), 1);
+        serving();
+        rmSync(join(run, "status"));
+        assert.equal(put(segment), 0);
+        serving("stopping");
+        assert.equal(put(segment), 0);
+        assert.equal(pushed().length, 3);
+    });
+
     it("archives nothing on a standby: what the primary has archived is done, with every name before it", () => {
         standby();
         archivedBy(segment);

@@ -14,6 +14,7 @@ import urllib.request
 
 from . import pgbackrest, wal_archive
 from .bootstrap import DATA, LEFTOVERS
+from .set_aside import flush
 
 # Below this a base backup over the network is done before a restore has fetched its manifest and replayed the WAL.
 LARGE = int(os.environ.get("CLONE_FROM_REPOSITORY_BYTES", str(4 * 2**30)))
@@ -88,11 +89,20 @@ def main() -> int:
         if not kept and newest["info"]["size"] < LARGE and not source_is_damaged():
             return decline("the database is small")
         print(f"clone: restoring {newest['label']}{' over what is here' if kept else ''}", flush=True)
+        if kept:
+            forget_that_it_was_opened()
         options = [f"--set={newest['label']}", "--type=standby", *(["--delta"] if kept else [])]
         pgbackrest.stream("restore", f"--pg1-path={DATA}", *options)
         return 0
     except pgbackrest.PgBackRestError as error:
         return decline(str(error))
+
+
+def forget_that_it_was_opened() -> None:
+    """pgBackRest begins by removing pg_control: what a broken-off restore leaves is no damaged data (set_aside.py)."""
+    if os.path.exists(f"{DATA}/postmaster.opts"):
+        os.remove(f"{DATA}/postmaster.opts")
+        flush(DATA)
 
 
 def decline(reason: str) -> int:
