@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 run := node --import tsx commands
 
-.PHONY: up status psql backup test drill publish-drills bench down doctor env lint format build node_modules
+.PHONY: up status psql backup test drill publish-drills publish-bench bench down doctor env lint format build node_modules
 
 up: node_modules ## bare machine to running stack; prints the connection strings
 	@$(run)/up.ts
@@ -27,6 +27,9 @@ drill: node_modules ## breaks the stack under load and says what was lost; ARGS=
 
 publish-drills: node_modules ## tables of README.md and docs/measurements.md from a run of make drill: RUN=<name>
 	@$(run)/publish-drills.ts
+
+publish-bench: node_modules ## the table of docs/measurements.md from a run of make bench: RUN=<name>
+	@$(run)/publish-bench.ts
 
 bench: node_modules ## throughput and latency: through HAProxy against direct, synchronous against asynchronous
 	@$(run)/bench.ts

@@ -8,7 +8,7 @@
  *
  *     --fault NAME    a fault by its name, several times for several; without it the core set
  *     --all           the whole catalogue
- *     --rounds N      of each fault; 1 without it
+ *     --rounds N      of each fault; 5 without it
  *     --minutes N     no round begins after so many
  *     --writers N     clients that write, 20 without it
  *     --name NAME     of the run; reports/drills/NAME.json and .html are written. The time without it. A run of this
@@ -40,7 +40,7 @@ const { values: options } = parseArgs({
         list: { type: "boolean", default: false },
         all: { type: "boolean", default: false },
         fault: { type: "string", multiple: true },
-        rounds: { type: "string", default: "1" },
+        rounds: { type: "string", default: "5" },
         minutes: { type: "string" },
         writers: { type: "string", default: "20" },
         name: { type: "string" },

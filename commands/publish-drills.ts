@@ -2,9 +2,8 @@
  * make publish-drills RUN=NAME: writes the tables of README.md and docs/measurements.md from a run of make drill, and
  * keeps its numbers in docs/runs/NAME.json.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { format, resolveConfig } from "prettier";
 import { earlierRun, publish, publishedFile } from "../drills/report/published-run";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { fullTable, headlineTable, replaceBetween } from "../drills/report/tables";
@@ -12,6 +11,7 @@ import type { DrillRun } from "../drills/run";
 import { checkout } from "../offline/checkout";
 import { ToolchainError } from "../offline/errors";
 import { main } from "./main";
+import { writeFormatted } from "./write-formatted";
 
 async function publishDrills(): Promise<number> {
     const name = process.env["RUN"] ?? process.argv[2];
@@ -25,21 +25,14 @@ async function publishDrills(): Promise<number> {
     const published = publishedFile(checkout, name);
     const run = publish(earlierRun(file, published) as DrillRun);
     mkdirSync(join(checkout, "docs", "runs"), { recursive: true });
-    await write(relative(checkout, published), JSON.stringify(run));
+    await writeFormatted(relative(checkout, published), JSON.stringify(run));
     for (const [path, table] of [
         ["README.md", headlineTable(run)],
         [join("docs", "measurements.md"), fullTable(run)],
     ] as const) {
-        await write(path, replaceBetween(readFileSync(join(checkout, path), "utf8"), "drills", table));
+        await writeFormatted(path, replaceBetween(readFileSync(join(checkout, path), "utf8"), "drills", table));
     }
     return 0;
-}
-
-/** As `make format` would leave it. */
-async function write(path: string, text: string): Promise<void> {
-    const file = join(checkout, path);
-    writeFileSync(file, await format(text, { ...(await resolveConfig(file)), filepath: file }));
-    process.stdout.write(`${path}\n`);
 }
 
 main(publishDrills);

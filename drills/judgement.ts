@@ -43,7 +43,7 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (notBitten !== undefined) {
         reasons.push(`the fault did not bite: ${notBitten}`);
     }
-    const most = fault.failover === "forbidden" ? 0 : (fault.promotions ?? 1);
+    const most = mostPromotions(fault);
     // Without timelines the drill's own switchovers are counted, too.
     if (promotions > most && (most === 0 || timelines !== undefined)) {
         const way = `from ${primary.before} to ${primary.after}`;
@@ -62,6 +62,8 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     }
     return [...reasons, ...unseen(result)];
 }
+
+const mostPromotions = ({ failover, promotions = 1 }: Fault): number => (failover === "forbidden" ? 0 : promotions);
 
 /** What nothing is known of, for want of answers since the fault. */
 function unseen({ reads, readsPerEntry = {}, sampled }: RoundResult): string[] {
@@ -89,6 +91,8 @@ export interface FaultSummary {
     fault: string;
     imitates: string;
     rounds: number;
+    /** Of those, the ones in which everything was looked at that is looked at today. */
+    fullyJudged: number;
     /** Until it is healed, or the longest pause after that. */
     outage: Spread;
     worstClient: Spread;
@@ -202,6 +206,7 @@ export function summarise(
         fault: fault.name,
         imitates: fault.imitates,
         rounds: results.length,
+        fullyJudged: results.filter(({ ledToStandby }) => ledToStandby !== undefined).length,
         outage: of(outageOf),
         worstClient: of(({ worstClientSeconds }) => worstClientSeconds),
         redundancy: endsByItself ? undefined : of(({ redundancySeconds }) => redundancySeconds),
@@ -210,7 +215,10 @@ export function summarise(
         lost: sum(({ lost }) => lost),
         anomalies: sum(({ violations }) => violations.length),
         twoPrimaries: sum(({ twoPrimaries }) => twoPrimaries.length),
-        promotions: sum(({ promotions }) => promotions),
+        // Without timelines the drill's own switchovers are counted, too: no more than the fault can have caused.
+        promotions: sum(({ promotions, timelines }) =>
+            timelines === undefined ? Math.min(promotions, mostPromotions(fault)) : promotions,
+        ),
         stolenShare: Math.max(...results.map(({ stolenShare }) => stolenShare)),
         ownDelaySeconds: Math.max(...results.map(({ ownDelaySeconds }) => ownDelaySeconds)),
         verdict: broken.length > 0 ? "broken" : missed,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { SshConnection } from "../components/machines/ssh";
 import type { Cluster } from "./cluster";
 import { markdownTable } from "./report/markdown";
 
@@ -36,11 +37,15 @@ export function parseCounters(text: string): { cpuMicroseconds: number; memory: 
     return { cpuMicroseconds: cpuMicroseconds as number, memory: memory as number };
 }
 
+/** Of a machine as a whole, so far. */
+export const machineCounters = async (ssh: SshConnection): Promise<{ cpuMicroseconds: number; memory: number }> =>
+    parseCounters((await ssh.run(readCounters)).stdout);
+
 /** What each machine, with everything on it, uses while nobody asks anything of the database. */
 export async function measureIdle(cluster: Cluster, seconds = 60): Promise<Map<string, ResourceUse>> {
     const measured = cluster.state.machines.map(async ({ name, access }) => {
         const ssh = await cluster.tunnel.ssh(access);
-        const read = async () => ({ at: performance.now(), ...parseCounters((await ssh.run(readCounters)).stdout) });
+        const read = async () => ({ at: performance.now(), ...(await machineCounters(ssh)) });
         const first = await read();
         await sleep(seconds * 1000);
         const last = await read();

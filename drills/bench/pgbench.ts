@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ports } from "../../components/naming";
 import { versions } from "../../components/versions";
 import type { Cluster, MachineOf } from "../cluster";
@@ -49,17 +50,24 @@ export class Pgbench {
             `--time=${seconds} --log --log-prefix=${folder}/log && cat ${folder}/log.* | awk '{ print $3 }' | sort -n > ${folder}/times && ` +
             `for p in 50 95 99; do echo "p$p $(awk -v p=$p 'NR == FNR { n = NR; next } FNR == int((n * p + 99) / 100) { print; exit }' ${folder}/times ${folder}/times)"; done`;
         const ticks = readCpuTicks();
-        const before = await partCounters(this.cluster);
-        const begin = performance.now();
-        const text = await this.inPod(command, kase.path, seconds + 120, kase.durability === "asynchronous");
-        const after = await partCounters(this.cluster);
-        const took = (performance.now() - begin) / 1000;
+        const [text, use] = await Promise.all([
+            this.inPod(command, kase.path, seconds + 120, kase.durability === "asynchronous"),
+            this.useInTheMiddle(seconds),
+        ]);
+        return { ...kase, ...parsePgbench(text), ...use, stolenShare: stolenShare(ticks, readCpuTicks()) };
+    }
+
+    /** Neither while clients connect, before the time of the load begins, nor while its log is counted after it. */
+    private async useInTheMiddle(seconds: number): Promise<Pick<Measurement, "cores" | "memory">> {
+        const margin = Math.min(2000, seconds * 250);
+        const read = async () => ({ at: performance.now(), parts: await partCounters(this.cluster) });
+        await sleep(margin);
+        const before = await read();
+        await sleep(Math.max(0, seconds * 1000 - 2 * margin));
+        const after = await read();
         return {
-            ...kase,
-            ...parsePgbench(text),
-            cores: coresBetween(before, after, took),
-            memory: Object.fromEntries(Object.entries(after).map(([part, { memory }]) => [part, memory])),
-            stolenShare: stolenShare(ticks, readCpuTicks()),
+            cores: coresBetween(before.parts, after.parts, (after.at - before.at) / 1000),
+            memory: Object.fromEntries(Object.entries(after.parts).map(([part, { memory }]) => [part, memory])),
         };
     }
 

@@ -26,7 +26,7 @@ export function headlineTable(run: PublishedRun): string {
 export function fullTable(run: PublishedRun): string {
     const rows = run.summaries.map((summary) => [
         `\`${summary.fault}\``,
-        String(summary.rounds),
+        `${summary.rounds} (${summary.fullyJudged})`,
         triple(summary.outage),
         triple(summary.worstClient),
         triple(summary.redundancy),
@@ -38,7 +38,7 @@ export function fullTable(run: PublishedRun): string {
     ]);
     const spread = (what: string) => `${what}, p50 / p95 / max (s)`;
     const head = [
-        ...["fault", "rounds", spread("outage"), spread("worst client"), spread("redundant again")],
+        ...["fault", "rounds (by every check)", spread("outage"), spread("worst client"), spread("redundant again")],
         ...["acknowledged", "lost / anomalies / two primaries", "promotions", "CPU denied, max", "verdict"],
     ];
     return [markdownTable(head, rows), about(run), ...notes(run)].join("\n\n");

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { compare } from "../../../drills/bench/comparison";
 import { casesOf, loads, type Measurement } from "../../../drills/bench/load";
+import { sum } from "../../../drills/bench/parts";
 import { parsePgbench } from "../../../drills/bench/pgbench-output";
+import { renderBenchPage } from "../../../drills/report/bench-page";
 
 const measurement = (path: Measurement["path"], durability: Measurement["durability"], tps: number): Measurement => ({
     ...{ load: "tpcb-like", clients: 8, path, durability, transactionsPerSecond: tps, failed: 0, stolenShare: 0 },
@@ -43,5 +45,29 @@ describe("benchmark", () => {
         assert.deepEqual(row?.throughput, { median: 0.5, least: 0.5, most: 0.95 });
         assert.deepEqual(row?.synchronous, { median: 0.5, least: 0.5, most: 1 });
         assert.deepEqual(row?.latency99, { median: 1.1, least: 1.1, most: 1.1 });
+    });
+
+    it("shows every ratio with its spread, and nothing where a load has no such ratio", () => {
+        const rows = compare([
+            measurement("direct", "synchronous", 100),
+            measurement("haproxy", "synchronous", 95),
+            { ...measurement("direct", "synchronous", 100), load: "read-only" },
+            { ...measurement("haproxy", "synchronous", 90), load: "read-only" },
+        ]);
+        const page = renderBenchPage({
+            ...{ name: "a <run>", stack: "dev", begun: "2026-01-01T00:00:00.000Z", host: { cores: 2, memoryGiB: 24 } },
+            ...{ seconds: 10, repeats: 1, scale: 1, comparisons: rows, stolenShare: 0 },
+        });
+        assert.equal(page.match(/<svg /g)?.length, 6);
+        assert.equal(page.match(/<line /g)?.length, 2);
+        assert.doesNotMatch(page, /NaN|undefined|<script|https?:/);
+    });
+
+    it("adds up what each part uses on every machine", () => {
+        const one = { cpuMicroseconds: 1, memory: 10 };
+        assert.deepEqual(sum([{ etcd: one, HAProxy: one }, { etcd: one }]), {
+            etcd: { cpuMicroseconds: 2, memory: 20 },
+            HAProxy: one,
+        });
     });
 });
