@@ -80,7 +80,7 @@ export class SshConnection {
 
     private execute(command: string, stdin: RunOptions["stdin"], timeoutMs: number): Promise<RunResult | undefined> {
         return new Promise((resolve, reject) => {
-            this.client.exec(command, (error, channel) => {
+            this.client.exec(asRoot(this.machine, command), (error, channel) => {
                 if (error) {
                     reject(error);
                 } else {
@@ -121,6 +121,17 @@ export class SshConnection {
     close(): void {
         this.client.end();
     }
+}
+
+/**
+ * Whoever logs in as another user becomes root for every command. With one PATH: on some distributions sudo's lacks /usr/local/bin;
+ * SSH_CONNECTION tells where a command comes from.
+ */
+function asRoot({ ssh: { user } }: MachineAccess, command: string): string {
+    const quoted = `'${command.replaceAll("'", String.raw`'\''`)}'`;
+    return user === "root"
+        ? command
+        : `sudo -n -- env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin SSH_CONNECTION="$SSH_CONNECTION" bash -c ${quoted}`;
 }
 
 /** Runs `use` on a connection that is closed afterwards. */

@@ -115,6 +115,24 @@ describe("the steps of the object store", function () {
         assert.doesNotMatch(await run(`ps axo args; systemctl cat ${unitName}; journalctl`), /contractsecret/);
     });
 
+    it("are done as root for a user who may become that, to the letter", async () => {
+        await run(
+            "useradd --create-home ops && echo 'ops ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops && " +
+                "install -D -m 600 -o ops -g ops /root/.ssh/authorized_keys /home/ops/.ssh/authorized_keys",
+        );
+        const access = { ...store.access, ssh: { ...store.access.ssh, user: "ops" } };
+        await withSsh(access, async (ssh) => {
+            const command = `id -u; echo "it's $((1 + 1)) $SSH_CONNECTION"; for word in 'a  b'; do echo "$word"; done; cat`;
+            const { stdout } = await ssh.run(command, { stdin: "given" });
+            assert.match(stdout, /^0\nit's 2 \S+ \d+ \S+ 22\na {2}b\ngiven$/);
+            assert.equal(await ssh.writeFile("/etc/written-by-ops", "text", "0600"), true);
+            assert.equal((await ssh.run("exit 7", { allowFailure: true })).exitCode, 7);
+        });
+        assert.equal(await run("stat -c %a:%U /etc/written-by-ops"), "600:root");
+        await servers.update?.("store", store, { ...store, access });
+        await run("userdel --remove ops && rm /etc/sudoers.d/ops");
+    });
+
     it("change nothing and restart nothing when run again", async () => {
         const pid = await run(`systemctl show ${unitName} --property MainPID --value`);
         await servers.update?.("store", store, store);

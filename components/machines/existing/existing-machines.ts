@@ -10,7 +10,7 @@ export interface ExistingHost {
     address: string;
     /** Address on the network the machines share. @default address */
     privateAddress?: string;
-    /** @default root */
+    /** SSH login: root, or a user who may use sudo for everything without a password. @default root */
     user?: string;
     /** @default 22 */
     port?: number;
@@ -24,7 +24,7 @@ export interface ExistingMachinesArgs {
     privateKey: pulumi.Input<string>;
 }
 
-/** Any hosts reachable over SSH as root, with systemd. */
+/** Any hosts reachable over SSH, as root or as a user who may become root, with systemd. */
 export class ExistingMachines extends pulumi.ComponentResource {
     readonly machines: Machine[];
 

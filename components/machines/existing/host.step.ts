@@ -57,13 +57,15 @@ async function inspectNew(ssh: SshConnection): Promise<string> {
 }
 
 async function inspect(ssh: SshConnection): Promise<string> {
-    const { stdout } = await ssh.run("id -u; cat /etc/machine-id; ps -p 1 -o comm=");
-    const [user, machineId, init] = stdout.split("\n");
-    if (user !== "0") {
+    const { stdout, stderr } = await ssh.run("id -u; cat /etc/machine-id; ps -p 1 -o comm=", { allowFailure: true });
+    const [id, machineId, init] = stdout.split("\n");
+    if (id !== "0") {
+        const { user } = ssh.machine.ssh;
         throw new RemoteError(
             ssh.machine,
             "check",
-            `user ${ssh.machine.ssh.user} is not root; k3s is installed as root`,
+            `user ${user} cannot become root (${stderr.trim()}), as whom k3s is installed: allow it sudo without a password ` +
+                `(\`${user} ALL=(ALL) NOPASSWD: ALL\` in /etc/sudoers.d/${user}), or log in as root`,
         );
     }
     if (init?.trim() !== "systemd") {

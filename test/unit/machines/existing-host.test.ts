@@ -36,6 +36,17 @@ describe("an existing host", () => {
         assert.equal((await create()).outs.instance, "00ff");
     });
 
+    it("is refused to a user who may not become root, with what would allow it", async () => {
+        machine.user = "ops";
+        restore = fakeCommands(directory.path(), { sudo: "echo 'sudo: a password is required' >&2; exit 1" });
+        await assert
+            .rejects(
+                create,
+                /user ops cannot become root \(sudo: a password is required\).*NOPASSWD: ALL.*or log in as root/,
+            )
+            .finally(() => (machine.user = "root"));
+    });
+
     it("with somebody else's Kubernetes is refused, with the files that say so", async () => {
         put("/etc/systemd/system/k3s-agent.service");
         put("/etc/rancher/k3s/config.yaml");

@@ -11,6 +11,8 @@ export class TestMachine {
     readonly hostKey: { private: string; public: string };
     private readonly connections = new Set<Connection>();
     private readonly server: Server;
+    /** Who may log in. */
+    user = "root";
     /** Every command that arrived, as the client sent it. */
     readonly commands: string[] = [];
     /** What is run in place of a command, for tests that have no k3s on this host. */
@@ -40,7 +42,7 @@ export class TestMachine {
 
     access(change: Partial<MachineAccess["ssh"]> = {}): MachineAccess {
         const { port } = this.server.address() as AddressInfo;
-        const ssh = { user: "root", port, privateKey: this.login.private, hostKey: this.hostKey.public, ...change };
+        const ssh = { user: this.user, port, privateKey: this.login.private, hostKey: this.hostKey.public, ...change };
         return { name: "machine-1", address: "127.0.0.1", privateAddress: "127.0.0.1", ssh };
     }
 
@@ -52,7 +54,7 @@ export class TestMachine {
         client.on("handshake", ({ serverHostKey }) => this.hostKeyAlgorithms.push(serverHostKey));
         client.on("authentication", (attempt) => {
             const expected = utils.parseKey(this.login.public);
-            if (expected instanceof Error || attempt.method !== "publickey" || attempt.username !== "root") {
+            if (expected instanceof Error || attempt.method !== "publickey" || attempt.username !== this.user) {
                 return attempt.reject(["publickey"]);
             }
             const isKey = attempt.key.data.equals(expected.getPublicSSH());
