@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { kubectl, readyServer } from "../components/k3s/cluster-access";
-import { withSsh, type SshConnection } from "../components/machines/ssh";
+import { asRoot, withSsh, type SshConnection } from "../components/machines/ssh";
 import { findCommand } from "../offline/command";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
@@ -91,7 +91,13 @@ async function psqlInPod(state: StackState): Promise<number> {
         `bash -c '${inPod}' psql ${given}`;
     return withSsh(server, async (ssh) => {
         await kubectl(ssh, write, { stdin: password });
-        return attach(ssh, command, terminal);
+        try {
+            return await attach(ssh, command, terminal);
+        } finally {
+            // Where the session did not begin it is still there.
+            const remove = `-n ${state.namespace} exec ${primary.name} -c postgresql -- rm -f ${file}`;
+            await kubectl(ssh, remove, { allowFailure: true });
+        }
     });
 }
 
@@ -100,7 +106,7 @@ function attach(ssh: SshConnection, command: string, terminal: boolean): Promise
     const window = () => ({ rows: process.stdout.rows, cols: process.stdout.columns });
     const pty = terminal ? { term: process.env["TERM"] ?? "xterm", ...window() } : false;
     return new Promise((resolve, reject) => {
-        ssh["client"].exec(command, { pty }, (error, channel) => {
+        ssh["client"].exec(asRoot(ssh.machine, command), { pty }, (error, channel) => {
             if (error) {
                 reject(error);
                 return;

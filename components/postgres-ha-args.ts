@@ -68,7 +68,8 @@ export interface HaproxyInputs {
     /**
      * Who may connect to the entries and to the statistics, as IPv4 blocks (`10.20.0.0/16`, `10.20.0.7/32`). What runs in the cluster
      * or on its machines always may; everybody else is cut off before a byte is read. Those who run `make status` or the
-     * drills have to be in it. A firewall of the host does not see these ports. A change restarts the proxies one by one.
+     * drills have to be in it, and so have addresses of machines that are not in the settings, as where `address` is a name. A
+     * firewall of the host does not see these ports. A change restarts the proxies one by one, and so does, with it, another machine.
      * @default everybody: passwords, TLS and pg_hba decide alone
      */
     allowedClients?: string[];

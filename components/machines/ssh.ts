@@ -127,7 +127,7 @@ export class SshConnection {
  * Whoever logs in as another user becomes root for every command. With one PATH: on some distributions sudo's lacks /usr/local/bin;
  * SSH_CONNECTION tells where a command comes from.
  */
-function asRoot({ ssh: { user } }: MachineAccess, command: string): string {
+export function asRoot({ ssh: { user } }: MachineAccess, command: string): string {
     const quoted = `'${command.replaceAll("'", String.raw`'\''`)}'`;
     return user === "root"
         ? command

@@ -1,5 +1,5 @@
 import { kubectl, silentNodes } from "../k3s/cluster-access";
-import type { SshConnection } from "../machines/ssh";
+import type { RunResult, SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { askAnyInstance, leads, listMembers, type ClusterLocation } from "./api";
 import { paths } from "./config";
@@ -27,14 +27,14 @@ export async function stopInstances(
     let archived = stopped.replicas === 0 && stopped.why === why ? stopped.archived : undefined;
     if (stopped.replicas > 0) {
         await refuseSilentNodes(ssh, location, why);
-        await refusePaused(ssh, location, why);
+        const settings = await askAnyInstance<DynamicSettings>(ssh, location, "GET", "/config").catch(() => ({}));
+        refusePaused(location, why, settings);
         archived = await step(cluster, `${why}: archiving what was written last`, () =>
-            archiveTheRest(ssh, location, archivedWithinSeconds),
+            archiveTheRest(ssh, location, settings, archivedWithinSeconds),
         );
     }
     await step(cluster, `${why}: stopping the instances`, async () => {
-        await noteWhyStopped(ssh, location, why, archived);
-        await scale(ssh, location, 0);
+        await scale(ssh, location, 0, { why, archived });
         await waitFor(`the pods of ${cluster}`, 600, async () => {
             const get = `-n ${namespace} get pods ${instances.join(" ")} --ignore-not-found -o name`;
             const left = (await kubectl(ssh, get)).stdout.trim();
@@ -96,14 +96,19 @@ async function refuseSilentNodes(ssh: SshConnection, location: ClusterLocation, 
     }
 }
 
+/** What there is of Patroni's configuration; none of its instances may answer. */
+interface DynamicSettings {
+    pause?: boolean;
+    ttl?: number;
+}
+
 /** In pause Patroni ends without its PostgreSQL, which is killed then, and starts none afterwards. */
-async function refusePaused(ssh: SshConnection, location: ClusterLocation, why: string): Promise<void> {
-    const config = await askAnyInstance<{ pause?: boolean }>(ssh, location, "GET", "/config").catch(() => undefined);
-    if (config?.pause === true) {
+function refusePaused({ namespace, instances }: ClusterLocation, why: string, { pause }: DynamicSettings): void {
+    if (pause === true) {
         throw new Error(
             `${why}: every instance has to stop first, and Patroni is paused, which would kill them: end the pause ` +
-                `(kubectl -n ${location.namespace} exec ${location.instances[0]} -- patronictl resume) and run the ` +
-                "update again. Nothing was stopped or changed",
+                `(kubectl -n ${namespace} exec ${instances[0]} -- patronictl resume) and run the update again. ` +
+                "Nothing was stopped or changed",
         );
     }
 }
@@ -114,24 +119,25 @@ export async function startStopped(ssh: SshConnection, location: ClusterLocation
     if (((await whatIsStopped(ssh, location))?.replicas ?? wanted) >= wanted) {
         return;
     }
-    await step(location.cluster, "starting the instances", async () => {
-        // First: what somebody stops after this was not stopped for that.
-        await noteWhyStopped(ssh, location, undefined);
-        await scale(ssh, location, wanted);
-    });
+    await step(location.cluster, "starting the instances", () => scale(ssh, location, wanted, {}));
 }
 
+/** Why the set is stopped; both are without value while it runs, or when a person has stopped it. */
 const notes = { why: "postgres-ha/stopped-for", archived: "postgres-ha/stopped-after" } as const;
 
-async function noteWhyStopped(
+/** At once: what is stopped without its note would be taken for stopped by somebody else. */
+async function scale(
     ssh: SshConnection,
     { cluster, namespace }: ClusterLocation,
-    why: string | undefined,
-    archived?: Archived,
+    replicas: number,
+    { why, archived }: Partial<Pick<Stopped, "why" | "archived">>,
 ): Promise<void> {
-    const note = (name: string, value: string | undefined) => (value === undefined ? `${name}-` : `'${name}=${value}'`);
-    const both = [note(notes.why, why), note(notes.archived, archived && `${archived.primary} ${archived.segment}`)];
-    await kubectl(ssh, `-n ${namespace} annotate statefulset ${cluster} --overwrite ${both.join(" ")}`);
+    const annotations = {
+        [notes.why]: why ?? null,
+        [notes.archived]: archived === undefined ? null : `${archived.primary} ${archived.segment}`,
+    };
+    const patch = JSON.stringify({ metadata: { annotations }, spec: { replicas } });
+    await kubectl(ssh, `-n ${namespace} patch statefulset ${cluster} --type=merge --patch '${patch}'`);
 }
 
 interface Stopped {
@@ -169,68 +175,113 @@ export async function isStoppedFor(ssh: SshConnection, location: ClusterLocation
     return stopped?.replicas === 0 && stopped.why === why;
 }
 
-const scale = (ssh: SshConnection, { cluster, namespace }: ClusterLocation, replicas: number) =>
-    kubectl(ssh, `-n ${namespace} scale statefulset ${cluster} --replicas=${replicas}`);
-
 export const hasInstances = async (ssh: SshConnection, location: ClusterLocation): Promise<boolean> =>
     (await whatIsStopped(ssh, location)) !== undefined;
 
-/** A failover that has just begun ends within it. */
-const primaryWithinSeconds = 30;
+/** For a failover that has just begun: the lock's time, the race, the promotion, and a busy host. */
+const failoverSeconds = (ttl = 10): number => 2 * ttl + 10;
 
 /** For what a checkpoint has to write, of any size. */
 const checkpointWithinSeconds = 600;
 
-/** The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add: undefined. */
+/** A primary that is lost meanwhile has a successor. */
+const mostAttempts = 3;
+
+/**
+ * The last segment reaches the repository while there is a primary; a cluster that is down has nothing to add: undefined. One
+ * whose primary does not do it is for a person to stop.
+ */
 async function archiveTheRest(
     ssh: SshConnection,
     location: ClusterLocation,
+    { ttl }: DynamicSettings,
     archivedWithinSeconds: number,
 ): Promise<Archived | undefined> {
-    const { cluster, namespace } = location;
-    const psql = `psql --no-psqlrc -qAt -h ${paths.socket} -U postgres -d postgres`;
-    const sql = (primary: string, statement: string, prefix = "") =>
-        kubectl(ssh, `-n ${namespace} exec -i ${primary} -c postgresql -- ${prefix}${psql}`, {
-            stdin: statement,
-            allowFailure: true,
-        });
-    // Else PostgreSQL writes it all as it ends, for which Patroni waits only a few seconds before it kills it.
-    const checkpoint = async (primary: string, withinSeconds: number): Promise<void> => {
-        const end = Date.now() + withinSeconds * 1000;
-        for (let goesOn = true; goesOn && Date.now() < end;) {
-            goesOn = (await sql(primary, "checkpoint;", "timeout 25 ")).exitCode === 124;
+    const { cluster } = location;
+    for (let attempt = 1; ; attempt += 1) {
+        const primary = await waitFor(`a primary of ${cluster}`, failoverSeconds(ttl), async () => {
+            const members = await listMembers(ssh, location).catch(() => []);
+            const name = members.find(leads)?.name;
+            return name === undefined ? { waiting: "no instance leads" } : { done: name };
+        }).catch((error: unknown) => void console.log(`${cluster}: ${(error as Error).message}`));
+        if (primary === undefined) {
+            // That is what a restore is for.
+            console.log(`${cluster}: what was not archived before stays in the data that is set aside`);
+            return undefined;
         }
-    };
-    const ended = await waitFor<Archived | undefined>("the last WAL segment", primaryWithinSeconds, async () => {
-        const members = await listMembers(ssh, location).catch(() => []);
-        const primary = members.find(leads)?.name;
-        if (primary === undefined) return { waiting: "no primary runs" };
-        await checkpoint(primary, checkpointWithinSeconds);
-        // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
-        const { exitCode, stdout, stderr } = await sql(
-            primary,
-            "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
-                "select pg_walfile_name(pg_switch_wal());",
-        );
-        const segment = stdout.trim();
-        if (/^[0-9A-F]{24}$/.test(segment)) return { done: { primary, segment } };
-        // One that was killed just now has a successor soon; one that answers and refuses goes on to.
-        if (exitCode !== 0) return { waiting: stderr.trim() };
-        console.log(`${cluster}: ${stderr.trim()}`);
-        return { done: undefined };
-    }).catch((error: unknown) => void console.log(`${cluster}: ${(error as Error).message}`));
-    if (ended === undefined) {
-        // That is what a restore is for.
-        console.log(`${cluster}: what was not archived before stays in the data that is set aside`);
-        return undefined;
+        try {
+            const segment = await endSegment(ssh, location, primary);
+            await waitUntilArchived(ssh, location, primary, segment, archivedWithinSeconds);
+            return { primary, segment };
+        } catch (error) {
+            if (error instanceof NotArchived || attempt === mostAttempts) {
+                throw new Error(leftBehind(location, `${primary}: ${(error as Error).message}`), { cause: error });
+            }
+        }
     }
-    const { primary, segment } = ended;
-    await waitFor(`segment ${segment}`, archivedWithinSeconds, async () => {
-        const archived = await sql(primary, "select coalesce(last_archived_wal, '') from pg_stat_archiver;");
-        return archived.stdout.trim() >= segment ? { done: true } : { waiting: `archived: ${archived.stdout.trim()}` };
-    }).catch((error: unknown) => {
-        throw new Error(leftBehind(location, (error as Error).message), { cause: error });
-    });
-    await checkpoint(primary, 1);
-    return ended;
 }
+
+class NotArchived extends Error {}
+
+/** Ends the segment that is being written and returns its name; all of it is in the data files then. */
+async function endSegment(ssh: SshConnection, location: ClusterLocation, primary: string): Promise<string> {
+    // Else PostgreSQL writes it all as it ends, for which Patroni waits only a few seconds before it kills it.
+    await checkpoint(ssh, location, primary, checkpointWithinSeconds);
+    // A commit after every moment of the past: recovery to a time ends at the first commit behind it.
+    const { exitCode, stdout, stderr } = await sql(
+        ssh,
+        location,
+        primary,
+        "set synchronous_commit = local; do 'begin perform pg_current_xact_id(); end';\n" +
+            "select pg_walfile_name(pg_switch_wal());",
+    );
+    const segment = stdout.trim();
+    if (exitCode !== 0 || !/^[0-9A-F]{24}$/.test(segment)) {
+        throw new Error(`the last WAL segment cannot be ended: ${stderr.trim() || stdout.trim()}`);
+    }
+    return segment;
+}
+
+async function waitUntilArchived(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    primary: string,
+    segment: string,
+    withinSeconds: number,
+): Promise<void> {
+    const last = "select coalesce(last_archived_wal, '') from pg_stat_archiver;";
+    await waitFor(`segment ${segment}`, withinSeconds, async () => {
+        const archived = (await sql(ssh, location, primary, last)).stdout.trim();
+        return archived >= segment ? { done: true } : { waiting: `archived: ${archived}` };
+    }).catch((error: unknown) => {
+        throw new NotArchived((error as Error).message, { cause: error });
+    });
+    await checkpoint(ssh, location, primary, 1);
+}
+
+async function checkpoint(
+    ssh: SshConnection,
+    location: ClusterLocation,
+    primary: string,
+    withinSeconds: number,
+): Promise<void> {
+    const end = Date.now() + withinSeconds * 1000;
+    // An exec is given a minute. A checkpoint that is waited for no more goes on.
+    for (let goesOn = true; goesOn && Date.now() < end;) {
+        goesOn = (await sql(ssh, location, primary, "checkpoint;", "timeout 25 ")).exitCode === 124;
+    }
+}
+
+const sql = (
+    ssh: SshConnection,
+    { namespace }: ClusterLocation,
+    primary: string,
+    statement: string,
+    prefix = "",
+): Promise<RunResult> => {
+    const psql = `psql --no-psqlrc -qAt -v ON_ERROR_STOP=1 -h ${paths.socket} -U postgres -d postgres`;
+    return kubectl(ssh, `-n ${namespace} exec -i ${primary} -c postgresql -- ${prefix}${psql}`, {
+        stdin: statement,
+        allowFailure: true,
+    });
+};

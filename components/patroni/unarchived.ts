@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { waitFor } from "../progress";
@@ -39,6 +40,9 @@ const isRead = /^([0-9A-F]{24}|[0-9A-F]{8}\.history)$/;
 const lookSeconds = 90;
 const othersSeconds = 15;
 
+/** None that any selector of the stack knows. */
+const lookLabel = "postgres-ha/look";
+
 /** What of the WAL that the last primary left the repository does not have, as a clause; undefined: it has all. */
 export async function missingInRepository(
     ssh: SshConnection,
@@ -74,13 +78,18 @@ async function lookAtStopped(ssh: SshConnection, location: ClusterLocation, prim
     // One that is not bound yet would be, to a machine where its instance may not run.
     const bound = await phasesOf(ssh, `-n ${namespace} get persistentvolumeclaims`);
     const isBound = (instance: string) => claimsOf(set, instance).every(({ name }) => bound.get(name) === "Bound");
-    const pods = instances.filter(isBound).map((instance) => ({ instance, pod: `${instance}-look` }));
+    // A name that is used once: one on a machine that went silent stays until it is heard of.
+    const run = randomBytes(3).toString("hex");
+    const pods = instances.filter(isBound).map((instance) => ({ instance, pod: `${instance}-look-${run}` }));
     if (!pods.some(({ instance }) => instance === primary)) {
         return [];
     }
     const names = pods.map(({ pod }) => pod).join(" ");
-    const remove = () => kubectl(ssh, `-n ${namespace} delete pods ${names} --ignore-not-found --grace-period=1`);
-    // Of an update that was broken off.
+    // Those of an update that was broken off, too.
+    const remove = () =>
+        kubectl(ssh, `-n ${namespace} delete pods -l ${lookLabel}=${cluster} --wait=false --grace-period=1`).catch(
+            (error: unknown) => console.log(`${cluster}: ${(error as Error).message}`),
+        );
     await remove();
     try {
         const items = pods.map(({ instance, pod }) => reader(set, location, instance, pod));
@@ -112,7 +121,7 @@ async function lookAtStopped(ssh: SshConnection, location: ClusterLocation, prim
                 }),
         );
     } finally {
-        await remove().catch((error: unknown) => console.log(`${cluster}: ${(error as Error).message}`));
+        await remove();
     }
 }
 
@@ -150,7 +159,8 @@ const claimsOf = ({ spec }: InstanceSet, instance: string): { volume: string; na
     spec.volumeClaimTemplates.map(({ metadata: { name } }) => ({ volume: name, name: `${name}-${instance}` }));
 
 /** A pod that has the volumes of an instance as the instance has them, and nothing else. */
-function reader(set: InstanceSet, { namespace }: ClusterLocation, instance: string, name: string): object {
+function reader(set: InstanceSet, location: ClusterLocation, instance: string, name: string): object {
+    const { namespace, cluster } = location;
     const { securityContext, containers } = set.spec.template.spec;
     const claims = claimsOf(set, instance);
     const postgresql = containers.find((container) => container.name === "postgresql");
@@ -160,7 +170,7 @@ function reader(set: InstanceSet, { namespace }: ClusterLocation, instance: stri
     return {
         apiVersion: "v1",
         kind: "Pod",
-        metadata: { name, namespace },
+        metadata: { name, namespace, labels: { [lookLabel]: cluster } },
         spec: {
             restartPolicy: "Never",
             activeDeadlineSeconds: lookSeconds,

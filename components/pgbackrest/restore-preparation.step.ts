@@ -62,7 +62,8 @@ async function prepare(inputs: RestorePreparationInputs, isRaised: boolean): Pro
                 await refuseMissing(ssh, inputs, why, archived);
             }
         } catch (error) {
-            await startStopped(ssh, inputs);
+            // Not in the place of what is wrong: a set that cannot be started now is looked at by the next update.
+            await startStopped(ssh, inputs).catch((why: unknown) => console.log(`${inputs.cluster}: ${String(why)}`));
             throw error;
         }
     });

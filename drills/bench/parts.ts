@@ -36,12 +36,12 @@ export async function partCounters(cluster: Cluster): Promise<PartCounters> {
 
 /** On one machine, and together they are all of it. */
 async function partsOf(ssh: SshConnection): Promise<PartCounters> {
-    const known: PartCounters = {};
-    for (const [part, program] of Object.entries(parts)) {
+    const reading = Object.entries(parts).map(async ([part, program]) => {
         const pid = await process(ssh, program).catch(() => undefined);
-        if (pid !== undefined) known[part] = parseCounters((await ssh.run(readCounters(pid))).stdout);
-    }
-    const whole = await machineCounters(ssh);
+        return pid === undefined ? [] : [[part, parseCounters((await ssh.run(readCounters(pid))).stdout)] as const];
+    });
+    const [whole, ...found] = await Promise.all([machineCounters(ssh), ...reading]);
+    const known = Object.fromEntries(found.flat());
     const left = (of: "cpuMicroseconds" | "memory") =>
         Math.max(0, whole[of] - Object.values(known).reduce((total, part) => total + part[of], 0));
     return { ...known, [rest]: { cpuMicroseconds: left("cpuMicroseconds"), memory: left("memory") } };

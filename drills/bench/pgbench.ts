@@ -60,11 +60,14 @@ export class Pgbench {
     /** Neither while clients connect, before the time of the load begins, nor while its log is counted after it. */
     private async useInTheMiddle(seconds: number): Promise<Pick<Measurement, "cores" | "memory">> {
         const margin = Math.min(2000, seconds * 250);
-        const read = async () => ({ at: performance.now(), parts: await partCounters(this.cluster) });
-        await sleep(margin);
-        const before = await read();
-        await sleep(Math.max(0, seconds * 1000 - 2 * margin));
-        const after = await read();
+        const begun = performance.now();
+        const readAt = async (ms: number) => {
+            await sleep(Math.max(0, begun + ms - performance.now()));
+            const [begin, parts, end] = [performance.now(), await partCounters(this.cluster), performance.now()];
+            return { at: (begin + end) / 2, parts };
+        };
+        const before = await readAt(margin);
+        const after = await readAt(seconds * 1000 - margin);
         return {
             cores: coresBetween(before.parts, after.parts, (after.at - before.at) / 1000),
             memory: Object.fromEntries(Object.entries(after.parts).map(([part, { memory }]) => [part, memory])),

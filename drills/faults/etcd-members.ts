@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { probeEtcd } from "../../commands/status/etcd";
 import type { Cluster, MachineOf } from "../cluster";
 import { etcdLeader, etcdMembers } from "../machine/etcd-leader";
@@ -38,16 +39,27 @@ const membersDown = (name: string, imitates: string, seconds: number, count: num
                 .join(", "),
             inject: async () => void (await Promise.all(holds.map((hold) => hold.begin()))),
             async notBitten() {
-                const { members, quorum } = await probeEtcd(cluster.state, cluster.tunnel);
-                const isLost = 2 * (members.length - count) <= members.length;
-                const up = members.filter(({ healthy }) => healthy).length;
-                if (quorum === isLost) return `etcd has ${quorum ? "a" : "no"} majority`;
-                return up > members.length - count ? `${up} members are up` : undefined;
+                let reason: string | undefined;
+                // A container that is started again lives until it is killed, some tenths of a second, and may be seen then.
+                for (let look = 0; look < 3 && (look === 0 || reason !== undefined); look += 1) {
+                    if (look > 0) await sleep(1000);
+                    reason = await whyUp(cluster, count);
+                }
+                return reason;
             },
             heal: async () => void (await Promise.all(holds.map((hold) => hold.end()))),
         };
     },
 });
+
+/** Why it cannot be that so many members are down. */
+async function whyUp(cluster: Cluster, count: number): Promise<string | undefined> {
+    const { members, quorum } = await probeEtcd(cluster.state, cluster.tunnel);
+    const isLost = 2 * (members.length - count) <= members.length;
+    const up = members.filter(({ healthy }) => healthy).length;
+    if (quorum === isLost) return `etcd has ${quorum ? "a" : "no"} majority`;
+    return up > members.length - count ? `${up} members are up` : undefined;
+}
 
 async function leaderFirst(cluster: Cluster): Promise<MachineOf[]> {
     const leader = await etcdLeader(cluster);

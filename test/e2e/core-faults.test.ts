@@ -10,7 +10,7 @@ describe("a fault of the core set", () => {
 
     for (const fault of core.filter(({ name }) => !elsewhere.includes(name))) {
         it(`loses nothing and keeps its bars: ${fault.name}`, async function () {
-            this.timeout(420_000);
+            this.timeout(900_000);
             await surviveFault(cluster(), fault);
         });
     }

@@ -40,7 +40,7 @@ const patchesBefore = (number: string): string =>
 
 describe("the loopback lab", function () {
     this.timeout(900_000);
-    before(skipWhenLate);
+    beforeEach(skipWhenLate);
 
     async function play(scenario: Scenario, patches: string): Promise<LabRound> {
         for await (const round of runLab(scenario, chosenPatches(patches), 1)) {

@@ -180,7 +180,8 @@ describe("a restore in place", () => {
         await new Runner(cluster()).idle();
         settings.ask({ target: { latest: true }, generation: nextGeneration() });
         const asked = Date.now();
-        // Nothing but the update ends another one within the minute.
+        // Nothing but the update ends another segment.
+        await sql("alter system set archive_timeout = 0; select pg_reload_conf();");
         const [cut, update] = await Promise.allSettled([
             cutAfterNextSegment(await switchSegment(cluster())),
             settings.update(),
@@ -189,6 +190,7 @@ describe("a restore in place", () => {
         assert.equal(cut.status, "fulfilled");
         assert.equal(update.status, "rejected");
         await cluster().waitUntilRedundant();
+        await sql("alter system reset archive_timeout; select pg_reload_conf();");
         const started = await sql("select extract(epoch from pg_postmaster_start_time());");
         assert.ok(Number(started) * 1000 > asked, "it was refused before it had stopped anything");
         assert.equal(await rows(), "1,2,4,6,8,9,10");

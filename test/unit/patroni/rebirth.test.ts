@@ -16,6 +16,8 @@ class FakeServer {
     stoppedFor = "";
     stoppedAfter = "";
     isPaused = false;
+    /** Answers to those who end a segment; empty: none. */
+    switches: string[] = [];
     archived = "00000001000000000000000A";
     silentNode = "";
     /** What the pod that has an instance's volume prints. */
@@ -34,10 +36,17 @@ class FakeServer {
 
     private answer(command: string, stdin: string): RunResult {
         const said = (stdout: string): RunResult => ({ exitCode: 0, stdout, stderr: "" });
-        const scale = /--replicas=(\d)/.exec(command)?.[1];
-        if (scale !== undefined) {
-            this.replicas = Number(scale);
-            this.changes.push(`scale ${scale}`);
+        const patch = /patch statefulset .*--patch '(.*)'/.exec(command)?.[1];
+        if (patch !== undefined) {
+            const { metadata, spec } = JSON.parse(patch) as {
+                metadata: { annotations: Record<string, string | null> };
+                spec: { replicas: number };
+            };
+            this.stoppedFor = metadata.annotations[`${notes}-for`] ?? "";
+            this.stoppedAfter = metadata.annotations[`${notes}-after`] ?? "";
+            this.replicas = spec.replicas;
+            this.changes.push(`scale ${spec.replicas}`);
+            return said("");
         }
         if (command.includes("get nodes")) {
             const node = (name: string) => ({
@@ -48,11 +57,6 @@ class FakeServer {
         }
         if (command.includes("NODE:") && this.replicas > 0) {
             return said(location.instances.map((name, index) => `${name}   machine-${index}\n`).join(""));
-        }
-        if (command.includes("annotate statefulset")) {
-            this.stoppedFor = /stopped-for=(.*?)'/.exec(command)?.[1] ?? "";
-            this.stoppedAfter = /stopped-after=(.*?)'/.exec(command)?.[1] ?? "";
-            return said("");
         }
         if (command.includes("get statefulset")) {
             const annotations = {
@@ -72,7 +76,7 @@ class FakeServer {
         }
         if (command.includes("PHASE")) {
             const phase = (pod: string) =>
-                this.volumes[pod.replace("-look", "")] === "damaged" ? "Failed" : "Succeeded";
+                this.volumes[pod.replace(/-look-.*/, "")] === "damaged" ? "Failed" : "Succeeded";
             return said(this.lookedAt.map(({ metadata: { name } }) => `${name}   ${phase(name)}\n`).join(""));
         }
         if (command.includes(" delete pods ")) {
@@ -84,7 +88,10 @@ class FakeServer {
             this.changes.push("forget");
             return said("");
         }
-        if (stdin.includes("pg_switch_wal")) return said("00000001000000000000000A\n");
+        if (stdin.includes("pg_switch_wal")) {
+            const answer = this.switches.shift() ?? "00000001000000000000000A\n";
+            return answer === "" ? { exitCode: 2, stdout: "", stderr: "connection refused" } : said(answer);
+        }
         if (stdin.includes("last_archived_wal")) return said(this.archived);
         if (command.includes("/cluster")) {
             return said(JSON.stringify({ members: [{ name: "orders-0", role: "leader", state: "running" }] }));
@@ -207,6 +214,20 @@ describe("stopping the instances for a restore", () => {
         assert.deepEqual(server.changes, ["scale 0"]);
     });
 
+    it("goes on with the successor of a primary that is lost meanwhile, and is refused where none does it", async () => {
+        const server = new FakeServer(3);
+        server.switches = ["", "00000001000000000000000A\n"];
+        assert.equal((await stopInstances(server.ssh, location, "restore 3", 0))?.primary, "orders-0");
+        const other = new FakeServer(3);
+        other.switches = ["", "", ""];
+        const stopping = stopInstances(other.ssh, location, "restore 3", 0);
+        await assert.rejects(
+            stopping,
+            /leave it behind: orders-0: .*cannot be ended: connection refused.*--replicas=0/s,
+        );
+        assert.deepEqual(other.changes, []);
+    });
+
     it("is refused while Patroni is paused, which would kill them", async () => {
         const server = new FakeServer(3);
         server.isPaused = true;
@@ -250,7 +271,7 @@ describe("what the instances had not archived when they ended", () => {
         });
         assert.deepEqual(server.changes, ["delete", "delete"]);
         assert.deepEqual(
-            server.lookedAt.map(({ metadata, spec }) => [metadata.name, spec.volumes]),
+            server.lookedAt.map(({ metadata, spec }) => [metadata.name.replace(/-[0-9a-f]+$/, ""), spec.volumes]),
             ["orders-0", "orders-1"].map((name) => [
                 `${name}-look`,
                 [{ name: "data", persistentVolumeClaim: { claimName: `data-${name}` } }],
