@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 
+/** What editors, merges, systems and interpreters leave in a folder: it is part of nothing that is built from it. */
+export const isStray = (name: string): boolean => /^\.|~$|^__pycache__$|\.(orig|rej|bak)$/.test(name);
+
 /** Digest of a folder's files (names, modes, contents) and of anything else that decides what is built from it. */
 export function contentDigest(folder: string, ...extra: string[]): string {
     const hash = createHash("sha256");
@@ -19,6 +22,7 @@ export function contentDigest(folder: string, ...extra: string[]): string {
 
 function filesBelow(folder: string): string[] {
     return readdirSync(folder, { withFileTypes: true })
+        .filter(({ name }) => !isStray(name))
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .flatMap((entry) => {
             const path = join(folder, entry.name);

@@ -2,6 +2,7 @@ import { chmod, cp, copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { artifact, type Architecture } from "../artifacts";
+import { isStray } from "../content-digest";
 import { docker } from "../docker-cli";
 import { step } from "../progress";
 import type { Image } from "./image";
@@ -27,7 +28,8 @@ async function buildIfMissing(image: Image): Promise<void> {
     const architecture = (await docker(["version", "--format", "{{.Server.Arch}}"])) as Architecture;
     const context = await mkdtemp(join(tmpdir(), `postgres-ha-${basename(image.context)}-`));
     try {
-        await cp(image.context, context, { recursive: true });
+        const filter = (path: string) => path === image.context || !isStray(basename(path));
+        await cp(image.context, context, { recursive: true, filter });
         for (const name of image.artifacts) {
             await copyFile((await artifact(name, architecture)).path, join(context, name));
             await chmod(join(context, name), 0o755);

@@ -33,6 +33,21 @@ describe("digest of an image's contents", () => {
         renameSync(join(folder, "bin", "start"), join(folder, "start")),
     );
 
+    it("does not change with what editors, merges and interpreters leave behind", () => {
+        const before = contentDigest(folder);
+        mkdirSync(join(folder, "bin", "__pycache__"));
+        for (const name of [
+            "bin/__pycache__/start.pyc",
+            "bin/.start.swp",
+            "bin/start~",
+            "Dockerfile.orig",
+            ".DS_Store",
+        ]) {
+            writeFileSync(join(folder, name), "");
+        }
+        assert.equal(contentDigest(folder), before);
+    });
+
     it("changes with a version or base image given beside the folder, and with the order of such values", () => {
         const digests = [contentDigest(folder), contentDigest(folder, "1"), contentDigest(folder, "1", "2")];
         digests.push(contentDigest(folder, "2", "1"), contentDigest(folder, "12"));
