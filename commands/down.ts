@@ -36,6 +36,18 @@ function stacksInState(): string[] {
         .map((file) => file.slice(0, -".json".length));
 }
 
+/** Before anything goes: the engine refuses a protected resource only when it comes to it. */
+async function refuseProtected(workspace: Workspace): Promise<void> {
+    const exported = await pulumiOutput(workspace, ["stack", "export"]);
+    const { deployment } = JSON.parse(exported ?? "{}") as { deployment?: { resources?: { protect?: boolean }[] } };
+    if (deployment?.resources?.some(({ protect }) => protect === true) ?? false) {
+        throw new ToolchainError(
+            `Stack ${workspace.stack} protects its data (protectData); nothing was destroyed.`,
+            `If it is meant to go: set postgres-ha:protectData to false, STACK=${workspace.stack} make up, then make down again.`,
+        );
+    }
+}
+
 /** Destroys with Pulumi; true when nothing of the stack is left in its state. */
 async function destroy(workspace: Workspace): Promise<boolean> {
     const isDev = workspace.stack === devStack;
@@ -86,6 +98,7 @@ async function destroyWithPulumi(workspace: Workspace): Promise<void> {
     const { stack } = workspace;
     removeStaleLocks(workspace);
     await clearPendingOperations(workspace);
+    if (stack !== devStack) await refuseProtected(workspace);
     const destroyed = await destroy(workspace);
     if (!destroyed && stack !== devStack) {
         throw new ToolchainError(

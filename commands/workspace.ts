@@ -60,13 +60,15 @@ export function openWorkspace(toolchain: Toolchain | undefined, stack: string = 
 function usesOwnPassphrase(stack: string): boolean {
     const file = process.env["PULUMI_CONFIG_PASSPHRASE_FILE"];
     const isSet = process.env["PULUMI_CONFIG_PASSPHRASE"] !== undefined || file !== undefined;
-    return file === ownPassphrase || (stack === devStack && !isSet);
+    return stack === devStack && (file === ownPassphrase || !isSet);
 }
 
 /** A stack's secrets can be read: the passphrase is given, or this checkout's own. */
 export function assertPassphrase({ stack, ownsState, environment }: Workspace): void {
+    // A shell of `make env` has that of the dev stack, which is deleted with it.
+    const isDevs = stack !== devStack && environment["PULUMI_CONFIG_PASSPHRASE_FILE"] === ownPassphrase;
     const isGiven = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"].some((name) => name in environment);
-    if (!ownsState || isGiven) return;
+    if (!ownsState || (isGiven && !isDevs)) return;
     throw new ToolchainError(
         `Stack ${stack} needs a passphrase for its secrets: one is generated for ${devStack} only.`,
         "Set PULUMI_CONFIG_PASSPHRASE_FILE to a file you keep, or choose a backend with PULUMI_BACKEND_URL.",

@@ -3,9 +3,10 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { outputOf } from "./command";
 import { ToolchainError, UnreachableError } from "./errors";
-import { officialMode, type OfficialMode, type Reachability } from "./reachability";
+import { modeOfParts, type OfficialMode, type Reachability } from "./reachability";
 import { siteOf, type ReleaseName } from "./releases";
 import { say } from "./progress";
+import { stackName } from "./stack-settings";
 import { toolVersions } from "./tool-versions";
 
 /** installed: the official release on PATH; release: downloaded; offline: built from source, with stand-ins. */
@@ -51,12 +52,15 @@ export function installedPulumi(cacheDirectory: string): InstalledPulumi | undef
     return { path, version, missingPlugins };
 }
 
-/** Where each part of this checkout's stack came from the last time. */
+/** Where each part of a stack came from the last time. */
 export class OriginRecord {
     private readonly file: string;
 
-    constructor(private readonly directory: string) {
-        this.file = join(directory, "toolchain.json");
+    constructor(
+        private readonly directory: string,
+        stack = stackName(),
+    ) {
+        this.file = join(directory, stack === "dev" ? "toolchain.json" : `toolchain-${stack}.json`);
     }
 
     read(): Partial<Record<Group, Origin>> {
@@ -86,7 +90,7 @@ export interface OriginOptions {
  * because the network came or went would be an upgrade that nobody asked for.
  */
 export async function decideOrigin(group: Group, options: OriginOptions): Promise<Origin> {
-    const { cacheDirectory, reachability, record, mode = officialMode() } = options;
+    const { cacheDirectory, reachability, record, mode = modeOfParts() } = options;
     if (mode === "never") return "offline";
     const installed = group === "pulumi" ? installedPulumi(cacheDirectory) : undefined;
     const earlier = record.read()[group];
@@ -105,7 +109,7 @@ export async function obtainFrom<T>(
     options: OriginOptions,
     sources: Record<Origin, () => Promise<T>>,
 ): Promise<{ origin: Origin; value: T }> {
-    const { mode = officialMode(), record, reachability } = options;
+    const { mode = modeOfParts(), record, reachability } = options;
     let origin = await decideOrigin(group, options);
     let value: T;
     try {
@@ -115,7 +119,8 @@ export async function obtainFrom<T>(
         if (mode === "only") {
             throw new ToolchainError(
                 error.problem,
-                "POSTGRES_HA_OFFLINE=0 forbids building it here; unset it or mend the network.",
+                "Hosts of your own, and POSTGRES_HA_OFFLINE=0, get official releases only: mend the network, use plain pulumi " +
+                    "(README.md), or ask for the stand-ins built here with POSTGRES_HA_OFFLINE=1.",
             );
         }
         say(`${error.problem} Building ${group} here instead.`);

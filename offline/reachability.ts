@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ToolchainError } from "./errors";
+import { hasOwnHosts } from "./stack-settings";
 
 /** Whether official releases are looked for: "auto" tries, "only" forbids stand-ins, "never" does not try. */
 export type OfficialMode = "auto" | "only" | "never";
@@ -15,6 +16,11 @@ export function officialMode(value: string | undefined = process.env["POSTGRES_H
     if (value === "1" || value === "true") return "never";
     if (value === "0" || value === "false") return "only";
     throw new ToolchainError(`POSTGRES_HA_OFFLINE is "${value}".`, "Use 1, 0, or leave it unset.");
+}
+
+/** Without a word of the user: no stand-in gets onto hosts that are not this host's own containers. */
+export function modeOfParts(ofHosts: boolean = hasOwnHosts(), mode: OfficialMode = officialMode()): OfficialMode {
+    return mode === "auto" && ofHosts ? "only" : mode;
 }
 
 type Memory = Record<string, { reachable: boolean; at: number }>;

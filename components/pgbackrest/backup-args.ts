@@ -15,7 +15,7 @@ export interface BackupArgs {
      * @default generated; the output `backup.passphrase`
      */
     passphrase?: pulumi.Input<string>;
-    /** Cron expressions in UTC; null: never. A change is a restart of the runner. @default see `backupDefaults` */
+    /** Cron expressions in UTC. A change is a restart of the runner. @default see `backupDefaults` */
     schedule?: Partial<BackupSchedule>;
     /** Backups that are kept, by number; the WAL they need is kept with them. @default 2 full, 7 differential */
     retention?: { full?: number; differential?: number };

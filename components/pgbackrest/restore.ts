@@ -84,7 +84,7 @@ export function restoreProblems(
     }
     problems.push(...targetProblems(restore.target));
     if (restore.backup !== undefined && !/^\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?$/.test(restore.backup)) {
-        add("backup", `"${restore.backup}" is no label of a backup; \`make status\` and pgbackrest info show them`);
+        add("backup", `"${restore.backup}" is no label of a backup; \`JSON=1 make status\` shows them`);
     }
     if (restore.timeline !== undefined && !(Number.isInteger(restore.timeline) && restore.timeline > 0)) {
         add("timeline", `${restore.timeline} is no timeline; leave it out for the newest`);

@@ -72,7 +72,7 @@ export const catalogue: Fault[] = [
     fullCpuTenMinutes,
 ];
 
-/** What `make drill` runs when nothing is chosen: one of each kind, some ten minutes a round. */
+/** What `make drill` runs when nothing is chosen: one of each kind, some eight minutes a round. */
 export const core: Fault[] = [
     switchover,
     postmasterKill,

@@ -145,11 +145,13 @@ describe("the settings of staging and production", () => {
         }
         assert.deepEqual(Object.keys(args.kubernetes ?? {}).sort(), [
             "apiAddress",
-            "interface",
             "podCidr",
             "servers",
             "serviceCidr",
         ]);
+        // What would keep a newcomer's hosts or clients out stands there without effect.
+        for (const key of ["interface", "allowedClients"])
+            assert.match(text("production"), new RegExp(`^ +# ${key}: `, "m"));
     });
 
     it("of each stack explain every key in the lines above it", () => {

@@ -8,7 +8,7 @@ import { UnreachableError } from "../../../offline/errors";
 import { decideOrigin, obtainFrom, OriginRecord, pathWithout } from "../../../offline/origin";
 import { binaryArchitecture, hostArchitecture } from "../../../offline/platform";
 import { setSilent } from "../../../offline/progress";
-import { officialMode, Reachability } from "../../../offline/reachability";
+import { modeOfParts, officialMode, Reachability } from "../../../offline/reachability";
 import { obtainRelease, releaseKey, siteOf } from "../../../offline/releases";
 import { elf, ReleaseServer, sha256, temporaryDirectory } from "./release-server";
 
@@ -129,6 +129,15 @@ describe("official releases", () => {
             assert.deepEqual(server.requests, []);
         });
 
+        it("is never built here for hosts of one's own, unless that is asked for", async () => {
+            assert.deepEqual([modeOfParts(true, "auto"), modeOfParts(true, "never")], ["only", "never"]);
+            assert.deepEqual([modeOfParts(false, "auto"), modeOfParts(false, "only")], ["auto", "only"]);
+            // What another stack of this checkout was made with says nothing of this one.
+            const state = join(directory.path(), "state");
+            new OriginRecord(state, "dev").write("k3s", "offline");
+            assert.deepEqual(new OriginRecord(state, "staging").read(), {});
+        });
+
         it("falls back when the site breaks off in the middle, and says so once", async () => {
             const { origin, value } = await obtainFrom(
                 "k3s",
@@ -151,7 +160,7 @@ describe("official releases", () => {
             };
             await assert.rejects(
                 obtainFrom("k3s", { ...options(), mode: officialMode("0") }, sources),
-                /The site went away\.\nPOSTGRES_HA_OFFLINE=0 forbids/,
+                /The site went away\.\nHosts of your own, and POSTGRES_HA_OFFLINE=0, get official releases only/,
             );
         });
 
