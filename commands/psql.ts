@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { kubectl, readyServer } from "../components/k3s/cluster-access";
-import { asRoot, withSsh, type SshConnection } from "../components/machines/ssh";
+import { withSsh, type SshConnection } from "../components/machines/ssh";
 import { findCommand } from "../offline/command";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
@@ -106,7 +106,7 @@ function attach(ssh: SshConnection, command: string, terminal: boolean): Promise
     const window = () => ({ rows: process.stdout.rows, cols: process.stdout.columns });
     const pty = terminal ? { term: process.env["TERM"] ?? "xterm", ...window() } : false;
     return new Promise((resolve, reject) => {
-        ssh["client"].exec(asRoot(ssh.machine, command), { pty }, (error, channel) => {
+        ssh.exec(command, { pty }, (error, channel) => {
             if (error) {
                 reject(error);
                 return;

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
-import { Client, type ClientChannel } from "ssh2";
+import { Client, type ClientCallback, type ClientChannel, type ExecOptions } from "ssh2";
 import type { MachineAccess } from "./machine";
 
 export interface RunOptions {
@@ -78,9 +78,14 @@ export class SshConnection {
         return result;
     }
 
+    /** The channel of a command, for who holds its streams; `opened` is called before anything of it can have arrived. */
+    exec(command: string, options: ExecOptions, opened: ClientCallback): void {
+        this.client.exec(asRoot(this.machine, command), options, opened);
+    }
+
     private execute(command: string, stdin: RunOptions["stdin"], timeoutMs: number): Promise<RunResult | undefined> {
         return new Promise((resolve, reject) => {
-            this.client.exec(asRoot(this.machine, command), (error, channel) => {
+            this.exec(command, {}, (error, channel) => {
                 if (error) {
                     reject(error);
                 } else {
@@ -127,7 +132,7 @@ export class SshConnection {
  * Whoever logs in as another user becomes root for every command. With one PATH: on some distributions sudo's lacks /usr/local/bin;
  * SSH_CONNECTION tells where a command comes from.
  */
-export function asRoot({ ssh: { user } }: MachineAccess, command: string): string {
+function asRoot({ ssh: { user } }: MachineAccess, command: string): string {
     const quoted = `'${command.replaceAll("'", String.raw`'\''`)}'`;
     return user === "root"
         ? command

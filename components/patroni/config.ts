@@ -24,6 +24,9 @@ export const paths = {
     socket: "/run/postgresql",
 } as const;
 
+/** In an instance, as the superuser: statements from its standard input, values to its output, an end at the first error. */
+export const superuserPsql = `psql --no-psqlrc -qAt -v ON_ERROR_STOP=1 -h ${paths.socket} -U postgres -d postgres`;
+
 /** For a shell in an instance: prints the last restore that its volume has seen (image/backup/set_aside.py), 0 for none. */
 export const printRestoreGeneration = "cat /data/restore-generation 2>/dev/null || echo 0";
 

@@ -2,7 +2,7 @@ import { kubectl } from "../k3s/cluster-access";
 import type { SshConnection } from "../machines/ssh";
 import { waitUntilItWorks } from "../progress";
 import { leads, listMembers, type ClusterLocation } from "./api";
-import { paths } from "./config";
+import { superuserPsql } from "./config";
 
 /** Role that owns the application's database. */
 export interface DatabaseOwner {
@@ -36,8 +36,7 @@ export async function setOwnersPassword(
     await waitUntilItWorks(`the password of ${name}`, patienceSeconds, async () => {
         const primary = (await listMembers(ssh, location)).find(leads)?.name;
         if (primary === undefined) throw new Error("no instance is primary");
-        const psql = `psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 -h ${paths.socket} -U postgres -d postgres`;
-        await kubectl(ssh, `-n ${location.namespace} exec -i ${primary} -c postgresql -- ${psql}`, {
+        await kubectl(ssh, `-n ${location.namespace} exec -i ${primary} -c postgresql -- ${superuserPsql}`, {
             stdin: statements.map((statement) => `${statement};\n`).join(""),
         });
     });

@@ -2,7 +2,7 @@ import { kubectl, silentNodes } from "../k3s/cluster-access";
 import type { RunResult, SshConnection } from "../machines/ssh";
 import { step, waitFor } from "../progress";
 import { askAnyInstance, leads, listMembers, type ClusterLocation } from "./api";
-import { paths } from "./config";
+import { superuserPsql } from "./config";
 import { missingInRepository, type Archived } from "./unarchived";
 
 /**
@@ -278,10 +278,8 @@ const sql = (
     primary: string,
     statement: string,
     prefix = "",
-): Promise<RunResult> => {
-    const psql = `psql --no-psqlrc -qAt -v ON_ERROR_STOP=1 -h ${paths.socket} -U postgres -d postgres`;
-    return kubectl(ssh, `-n ${namespace} exec -i ${primary} -c postgresql -- ${prefix}${psql}`, {
+): Promise<RunResult> =>
+    kubectl(ssh, `-n ${namespace} exec -i ${primary} -c postgresql -- ${prefix}${superuserPsql}`, {
         stdin: statement,
         allowFailure: true,
     });
-};

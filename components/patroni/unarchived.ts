@@ -129,11 +129,8 @@ async function lookAtStopped(ssh: SshConnection, location: ClusterLocation, prim
 async function phasesOf(ssh: SshConnection, get: string): Promise<Map<string, string>> {
     const columns = "custom-columns=NAME:.metadata.name,PHASE:.status.phase --no-headers";
     const { stdout } = await kubectl(ssh, `${get} --ignore-not-found -o ${columns}`);
-    return new Map(
-        stdout
-            .split("\n")
-            .map((line): [string, string] => [line.split(/\s+/)[0] ?? "", line.trim().split(/\s+/)[1] ?? ""]),
-    );
+    const rows = stdout.split("\n").map((line) => line.trim().split(/\s+/));
+    return new Map(rows.map(([name = "", phase = ""]) => [name, phase]));
 }
 
 /** As far as it is needed here. */

@@ -39,13 +39,12 @@ const membersDown = (name: string, imitates: string, seconds: number, count: num
                 .join(", "),
             inject: async () => void (await Promise.all(holds.map((hold) => hold.begin()))),
             async notBitten() {
-                let reason: string | undefined;
                 // A container that is started again lives until it is killed, some tenths of a second, and may be seen then.
-                for (let look = 0; look < 3 && (look === 0 || reason !== undefined); look += 1) {
-                    if (look > 0) await sleep(1000);
-                    reason = await whyUp(cluster, count);
+                for (let look = 1; ; look += 1) {
+                    const reason = await whyUp(cluster, count);
+                    if (reason === undefined || look === 3) return reason;
+                    await sleep(1000);
                 }
-                return reason;
             },
             heal: async () => void (await Promise.all(holds.map((hold) => hold.end()))),
         };

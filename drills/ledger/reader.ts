@@ -29,7 +29,7 @@ export interface ReaderOptions {
     openLists: () => number[];
     record: (reading: Reading) => void;
     /** Called when a read-write entry leads to a standby. */
-    misled?: () => void;
+    misled: () => void;
     isStopped: () => boolean;
 }
 
@@ -50,7 +50,7 @@ export async function runReader(options: ReaderOptions): Promise<void> {
         const reading =
             session &&
             (await read(session, nameOf(entry), options).catch((error: unknown) => {
-                if (isOfStandby(error)) options.misled?.();
+                if (isOfStandby(error)) options.misled();
                 return undefined;
             }));
         if (reading === undefined) {
