@@ -14,7 +14,6 @@
  *     --name NAME     of the run; reports/drills/NAME.json and .html are written. The time without it. A run of this
  *                     name that is there, or in docs/runs, is gone on with: its rounds count
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -30,6 +29,7 @@ import { reportsDirectory } from "../drills/report/reports-directory";
 import { drill, type DrillRun } from "../drills/run";
 import { main } from "./main";
 import { chosen, positive } from "./options";
+import { revision } from "./revision";
 import { printTable } from "./table";
 
 const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
@@ -88,17 +88,6 @@ async function run(): Promise<number> {
     } finally {
         cluster.close();
     }
-}
-
-/** The newest commit that changed the program; a plus tells of changes that are in no commit. */
-function revision(): string {
-    const git = (...args: string[]) => spawnSync("git", args, { cwd: checkout, encoding: "utf8" });
-    // Settings and documents are not the program; Pulumi itself writes to the settings of a stack that is up.
-    const program = ["--", ".", ":!Pulumi.*.yaml", ":!docs", ":!*.md", ":!test"];
-    const { status, stdout } = git("log", "-1", "--format=%h", ...program);
-    return status === 0
-        ? stdout.trim() + (git("status", "--porcelain", ...program).stdout === "" ? "" : "+")
-        : "unknown";
 }
 
 function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): void {
