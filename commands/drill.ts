@@ -1,7 +1,7 @@
 /**
  * make drill: breaks the stack under load, in one way after the other, and says whether every acknowledged write
  * survived, whether there were two primaries, and how long nobody could write. Exit status 0: every promise and bar
- * was kept; 1: not; 3: a bar was missed on a host that got too little CPU time to judge it. Options come from ARGS:
+ * was kept; 1: not; 3: nothing can be said, as a bar was missed on a host that got too little CPU time, or every fault was skipped. Options come from ARGS:
  *
  *     make drill ARGS="--list"
  *     npm run drill -- --fault primary-machine-power-off --rounds 5
@@ -109,7 +109,8 @@ function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): voi
     }
     for (const { fault, message } of crashed) process.stdout.write(`${fault}: the round did not end: ${message}\n`);
     for (const { fault, reason } of skipped) process.stdout.write(`${fault}: skipped, ${reason}\n`);
-    process.stdout.write(`verdict: ${verdict}\n`);
+    const nothing = summaries.length === 0 && crashed.length === 0 ? " (nothing was drilled)" : "";
+    process.stdout.write(`verdict: ${verdict}${nothing}\n`);
 }
 
 main(run);

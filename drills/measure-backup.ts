@@ -12,6 +12,7 @@ import { say } from "../offline/progress";
 import { asSuperuser, inContainer, switchSegment } from "./backup/pods";
 import { Runner } from "./backup/runner";
 import { Cluster } from "./cluster";
+import { endings } from "./endings";
 import { median } from "./statistics";
 
 const { values: options } = parseArgs({
@@ -102,8 +103,7 @@ async function archivingCost(cluster: Cluster, runner: Runner): Promise<string[]
     // Whatever ends this: without its command the primary keeps its WAL until the volume is full.
     const reset = () => asSuperuser(cluster, "alter system reset archive_command; select pg_reload_conf();");
     const interrupted = () => void reset().finally(() => process.exit(130));
-    process.once("SIGINT", interrupted);
-    process.once("SIGTERM", interrupted);
+    for (const signal of endings) process.once(signal, interrupted);
     try {
         await measureArchiving(cluster, runner, tps);
     } finally {

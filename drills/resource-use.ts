@@ -12,8 +12,9 @@ export interface ResourceUse {
 
 /** What each machine, with everything on it, uses while nobody asks anything of the database. */
 export async function measureIdle(cluster: Cluster, seconds = 60): Promise<Map<string, ResourceUse>> {
-    const measured = cluster.state.machines.map(async ({ name, access }) => {
-        const ssh = await cluster.tunnel.ssh(access);
+    const measured = cluster.state.machines.map(async (machine) => {
+        const { name } = machine;
+        const ssh = cluster.shell(machine);
         const read = async () => ({ at: performance.now(), ...(await readCounters(ssh))[0] });
         const first = await read();
         await sleep(seconds * 1000);

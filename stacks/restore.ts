@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { confirmationToken, describeTarget, type RestoreArgs } from "../components/pgbackrest/restore";
+import { sourceSecretKeys } from "../components/pgbackrest/repository-validation";
 import type { Problem } from "../components/validation";
 import { s3Repository, type RepositorySecrets } from "./backup";
 
@@ -31,11 +32,7 @@ export interface RestoreSecrets extends RepositorySecrets {
 }
 
 /** Keys of the stack's configuration for `restore.from`. */
-export const restoreSecretKeys = {
-    accessKeyId: "restoreAccessKeyId",
-    secretAccessKey: "restoreSecretAccessKey",
-    passphrase: "restorePassphrase",
-} as const;
+export const restoreSecretKeys = { ...sourceSecretKeys, passphrase: "restorePassphrase" } as const;
 
 export function restoreArguments(
     { from, ...restore }: z.infer<typeof restoreSchema>,

@@ -48,8 +48,10 @@ export interface ClusterStatus {
 }
 
 /**
- * Patroni's dynamic configuration, written on every change and read back: Patroni reads its bootstrap section only
- * once, and what it holds may differ from what was asked. Ends when the cluster is whole.
+ * What a running cluster needs that no object of Kubernetes does by itself, in this order: proxies of an earlier template are
+ * replaced, instances that a restore stopped begin anew, Patroni's dynamic configuration is written and read back (it reads
+ * its bootstrap section only once, and what it holds may differ from what was asked), instances of an earlier template are
+ * replaced, and restarted where a parameter waits for it, the owner gets its password. Ends when the cluster is whole.
  */
 export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
     async create(inputs) {

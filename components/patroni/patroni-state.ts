@@ -22,7 +22,7 @@ export interface PatroniStateArgs {
     rebirth?: Rebirth;
 }
 
-/** The running cluster: its dynamic configuration as asked for, and what was seen of it last. */
+/** The running cluster, brought to what was asked for (cluster.step.ts), and what was seen of it last. */
 export class PatroniState extends StepResource {
     declare readonly status: pulumi.Output<ClusterStatus>;
 

@@ -1,4 +1,4 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "../machine/shell";
 import { process } from "../machine/processes";
 
 /**
@@ -6,12 +6,7 @@ import { process } from "../machine/processes";
  * stands still, and its processes count to nobody's container. The script travels on stdin before its own input, because
  * quoting it through two shells would not survive.
  */
-export async function inInstance(
-    ssh: SshConnection,
-    script: string,
-    timeoutSeconds: number,
-    input = "",
-): Promise<string> {
+export async function inInstance(ssh: Shell, script: string, timeoutSeconds: number, input = ""): Promise<string> {
     const pid = await process(ssh, "postmaster");
     const enter = `nsenter --target ${pid} --mount --uts --ipc --net --pid`;
     const command = `${enter} -- bash -c 'eval "$(head -c ${Buffer.byteLength(script)})"'`;

@@ -1,4 +1,4 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "../machine/shell";
 import type { Cluster } from "../cluster";
 import { processes, type Program } from "../machine/processes";
 import { readCounters, type Counters } from "../machine/resource-counters";
@@ -13,7 +13,7 @@ const parts: Record<string, Program> = { PostgreSQL: "postmaster", etcd: "etcd",
 const rest = "everything else, with the load";
 
 interface Watched {
-    ssh: SshConnection;
+    ssh: Shell;
     /** By part; a machine need not have each. */
     pids: [string, number][];
 }
@@ -23,8 +23,8 @@ export class Parts {
     private constructor(private readonly machines: Watched[]) {}
 
     static async find(cluster: Cluster): Promise<Parts> {
-        const machines = cluster.state.machines.map(async ({ access }): Promise<Watched> => {
-            const ssh = await cluster.tunnel.ssh(access);
+        const machines = cluster.state.machines.map(async (machine): Promise<Watched> => {
+            const ssh = cluster.shell(machine);
             const found = Object.entries(parts).map(async ([part, program]): Promise<[string, number][]> => {
                 const [pid] = await processes(ssh, program);
                 return pid === undefined ? [] : [[part, pid]];

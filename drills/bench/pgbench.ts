@@ -26,7 +26,7 @@ export class Pgbench {
     ) {}
 
     static async prepare(cluster: Cluster, scale: number): Promise<Pgbench> {
-        const from = await cluster.machineOf(await cluster.asynchronousReplica());
+        const from = cluster.machineOf(await cluster.asynchronousReplica());
         const bench = new Pgbench(cluster, from, (await cluster.primary()).name, await Parts.find(cluster));
         try {
             await bench.writeFiles();

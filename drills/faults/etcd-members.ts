@@ -12,7 +12,7 @@ export const etcdLeaderKill: Fault = {
     bar: "unaffected",
     failover: "forbidden",
     async prepare(cluster) {
-        const { name, machine, ssh } = await cluster.machineOf(await etcdLeader(cluster));
+        const { name, machine, ssh } = cluster.machineOf(await etcdLeader(cluster));
         const member = await process(ssh, "etcd");
         return {
             target: `${name} on ${machine.name}`,
@@ -64,7 +64,7 @@ async function leaderFirst(cluster: Cluster): Promise<MachineOf[]> {
     const leader = await etcdLeader(cluster);
     const members = await etcdMembers(cluster);
     members.sort((a, b) => Number(b.name === leader.name) - Number(a.name === leader.name));
-    return Promise.all(members.map((member) => cluster.machineOf(member)));
+    return members.map((member) => cluster.machineOf(member));
 }
 
 export const etcdOneMemberDown = membersDown(

@@ -13,7 +13,7 @@ export const streamsCutThenKill: Fault = {
     imitates: "all replication streams break for 2 s, and then the primary's machine kills its instance",
     bar: "frozen",
     failover: "allowed",
-    obstacle: async (cluster) => cutObstacle((await cluster.primaryMachine()).ssh),
+    obstacle: async (cluster) => cutObstacle([(await cluster.primaryMachine()).ssh]),
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
         const others = cluster.state.instances.filter((instance) => instance.name !== name);

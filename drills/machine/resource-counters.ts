@@ -1,4 +1,4 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "./shell";
 
 /** What something has used so far. */
 export interface Counters {
@@ -43,7 +43,7 @@ fi
 `;
 
 /** Of a machine with everything on it, and then of the container of each of these processes, in one command. */
-export async function readCounters(ssh: SshConnection, pids: number[] = []): Promise<[Counters, ...Counters[]]> {
+export async function readCounters(ssh: Shell, pids: number[] = []): Promise<[Counters, ...Counters[]]> {
     const { stdout } = await ssh.run(groups + ofMachine + pids.map((pid) => `container_of ${pid}\n`).join(""));
     return parseCounters(stdout, pids.length + 1) as [Counters, ...Counters[]];
 }

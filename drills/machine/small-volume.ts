@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster, MachineOf } from "../cluster";
 import { process, signalGracefully } from "./processes";
+import { undoLater } from "./undo-later";
 
 /**
  * Puts a folder of an instance onto a file system of its own that has little room, so that it can be filled without
@@ -18,13 +19,27 @@ export class SmallVolume {
         private readonly folder: string,
     ) {}
 
+    /** Why an instance's data cannot be put onto one; undefined when it can. */
+    static async obstacle(cluster: Cluster, on: MachineOf, spareMiB: number): Promise<string | undefined> {
+        const folder = await cluster.dataVolume(on.name);
+        const { stdout } = await on.ssh.run(
+            `du -sm ${folder} | cut -f 1; awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo`,
+        );
+        const [data = NaN, memory = NaN] = stdout.trim().split("\n").map(Number);
+        return data + spareMiB < memory / 2
+            ? undefined
+            : `the data of ${on.name} (${data} MiB) would be put into memory, of which ${on.machine.name} has ${memory} MiB left`;
+    }
+
     /** Those that a drill left behind which was killed. */
     static async giveAllBack(cluster: Cluster): Promise<void> {
         for (const { name } of cluster.state.instances) {
-            const on = await cluster.machineOf(await cluster.place(name));
+            const on = cluster.machineOf(await cluster.place(name));
             for (const place of SmallVolume.places) {
                 const volume = await SmallVolume.of(cluster, on, place);
-                if (await volume.isMounted()) await volume.unmount();
+                if (!(await volume.isMounted())) continue;
+                await volume.free();
+                await volume.unmount();
             }
         }
     }
@@ -82,12 +97,15 @@ export class SmallVolume {
     private async whileStopped(command: string): Promise<void> {
         const { ssh } = this.on;
         const service = "$(systemctl list-units --plain --no-legend 'k3s*.service' | cut -d ' ' -f 1)";
+        const start = "systemctl start k3s 2>/dev/null || systemctl start k3s-agent";
+        const callOff = await undoLater(ssh, start);
         await ssh.run(`systemctl stop ${service}`);
         try {
             await signalGracefully(ssh, "patroni", 60);
             await ssh.run(`set -e; ${command}`, { timeoutSeconds: 300 });
         } finally {
-            await ssh.run("systemctl start k3s 2>/dev/null || systemctl start k3s-agent", { timeoutSeconds: 120 });
+            await ssh.run(start, { timeoutSeconds: 120 });
+            await callOff();
         }
         for (let attempt = 0; attempt < 120; attempt += 1) {
             if (await process(ssh, "postmaster").then(Boolean, () => false)) break;

@@ -70,7 +70,7 @@ describe("an etcd member that cannot start with what it has", () => {
             "etcd-log-damaged",
             "a block of a member's log is lost with the power",
             async (member) => {
-                const { ssh } = await cluster().machineOf(await cluster().place(member));
+                const { ssh } = cluster().machineOf(await cluster().place(member));
                 await inContainer(
                     cluster(),
                     member,
