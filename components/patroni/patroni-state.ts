@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import type { ProxySet } from "../haproxy/roll";
-import type { ClusterStatus } from "./cluster.step";
+import type { ClusterStatus } from "./until-whole";
 import type { Rebirth } from "./rebirth";
 import type { DynamicConfig } from "./dynamic-config";
 import type { DatabaseOwner } from "./owner";

@@ -1,5 +1,5 @@
 import type { Shell } from "../machine/shell";
-import { process } from "../machine/processes";
+import { processOf } from "../machine/processes";
 
 /**
  * A bash script in the instance of a machine, as root. Through the machine and not through kubectl: it works while Kubernetes
@@ -7,7 +7,7 @@ import { process } from "../machine/processes";
  * quoting it through two shells would not survive.
  */
 export async function inInstance(ssh: Shell, script: string, timeoutSeconds: number, input = ""): Promise<string> {
-    const pid = await process(ssh, "postmaster");
+    const pid = await processOf(ssh, "postmaster");
     const enter = `nsenter --target ${pid} --mount --uts --ipc --net --pid`;
     const command = `${enter} -- bash -c 'eval "$(head -c ${Buffer.byteLength(script)})"'`;
     return (await ssh.run(command, { stdin: script + input, timeoutSeconds })).stdout;

@@ -3,7 +3,7 @@ import { probeEtcd } from "../../commands/status/etcd";
 import type { Cluster, MachineOf } from "../cluster";
 import { etcdLeader, etcdMembers } from "../machine/etcd-leader";
 import { holdDown } from "../machine/hold-down";
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import { healsItself, type Fault } from "./fault";
 
 export const etcdLeaderKill: Fault = {
@@ -13,7 +13,7 @@ export const etcdLeaderKill: Fault = {
     failover: "forbidden",
     async prepare(cluster) {
         const { name, machine, ssh } = cluster.machineOf(await etcdLeader(cluster));
-        const member = await process(ssh, "etcd");
+        const member = await processOf(ssh, "etcd");
         return {
             target: `${name} on ${machine.name}`,
             inject: () => signal(ssh, "KILL", [member]),

@@ -1,6 +1,6 @@
 import type { Shell } from "../machine/shell";
 import type { Cluster, MachineOf } from "../cluster";
-import { process, processes, resume, signal, withChildren } from "../machine/processes";
+import { processOf, processes, resume, signal, withChildren } from "../machine/processes";
 import { undoLater } from "../machine/undo-later";
 import type { Fault, PreparedFault } from "./fault";
 
@@ -22,8 +22,8 @@ async function freeze(on: MachineOf, find: (ssh: Shell) => Promise<number[]>): P
     };
 }
 
-const postmaster = async (ssh: Shell): Promise<number[]> => [await process(ssh, "postmaster")];
-const allOfPostgres = async (ssh: Shell) => withChildren(ssh, await process(ssh, "postmaster"));
+const postmaster = async (ssh: Shell): Promise<number[]> => [await processOf(ssh, "postmaster")];
+const allOfPostgres = async (ssh: Shell) => withChildren(ssh, await processOf(ssh, "postmaster"));
 const patroni = (ssh: Shell) => processes(ssh, "patroni");
 const both = async (ssh: Shell) => [...(await patroni(ssh)), ...(await allOfPostgres(ssh))];
 

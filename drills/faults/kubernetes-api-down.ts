@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ports } from "../../components/naming";
 import type { Cluster } from "../cluster";
 import { cutObstacle, NetworkCut, somewhereNothingLost } from "../machine/network-cut";
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import type { Shell } from "../machine/shell";
 import type { Fault } from "./fault";
 
@@ -30,7 +30,7 @@ export const kubernetesApiDown: Fault = {
             async inject() {
                 await Promise.all(cuts.map((cut) => cut.apply()));
                 await sleep(30_000);
-                await signal(ssh, "KILL", [await process(ssh, "postmaster")]);
+                await signal(ssh, "KILL", [await processOf(ssh, "postmaster")]);
             },
             notBitten: () => somewhereNothingLost(cuts),
             heal: async () => void (await Promise.all(cuts.map((cut) => cut.lift()))),

@@ -1,7 +1,7 @@
 import { isIPv4 } from "node:net";
 import type { Cluster } from "../cluster";
 import { cutObstacle, NetworkCut, nothingLost } from "../machine/network-cut";
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import type { Shell } from "../machine/shell";
 import type { Fault } from "./fault";
 
@@ -38,7 +38,7 @@ export const objectStoreDown: Fault = {
         const rule = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
         const cuts = machinesOf(cluster).map((ssh) => new NetworkCut(ssh, [rule]));
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const postmaster = await process(ssh, "postmaster");
+        const postmaster = await processOf(ssh, "postmaster");
         return {
             target: `${host}:${port}, then ${name} on ${machine.name}`,
             async inject() {

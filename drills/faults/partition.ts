@@ -2,13 +2,13 @@ import { ports } from "../../components/naming";
 import type { Cluster, MachineOf } from "../cluster";
 import { drillAddress, exceptionObstacle } from "../machine/drill-host";
 import { cutObstacle, NetworkCut, notBothLost, nothingLost, wayOut, type Rule } from "../machine/network-cut";
-import { process } from "../machine/processes";
+import { processOf } from "../machine/processes";
 import type { Fault, PreparedFault } from "./fault";
 
 /** Applied to the primary's pod only: its machine, and the proxy on it, stay connected. */
 async function podCut(cluster: Cluster, rules: (primary: string) => Promise<Rule[]>): Promise<PreparedFault> {
     const { name, machine, ssh } = await cluster.primaryMachine();
-    const cut = new NetworkCut(ssh, await rules(name), await process(ssh, "postmaster"));
+    const cut = new NetworkCut(ssh, await rules(name), await processOf(ssh, "postmaster"));
     return prepared(cut, `${name} on ${machine.name}`);
 }
 

@@ -1,5 +1,5 @@
 import type { Shell } from "../machine/shell";
-import { process } from "../machine/processes";
+import { processOf } from "../machine/processes";
 import { undoLater } from "../machine/undo-later";
 import type { Fault } from "./fault";
 
@@ -8,7 +8,7 @@ const throttled = 256 * 1024;
 
 /** The control group of the primary's container (v2), and the device below its data. */
 async function limits(ssh: Shell): Promise<{ file: string; device: string }> {
-    const postmaster = await process(ssh, "postmaster");
+    const postmaster = await processOf(ssh, "postmaster");
     // Limits are of whole disks: of a partition the disk that it is on.
     const { stdout } = await ssh.run(
         `sed -n 's/^0:://p' /proc/${postmaster}/cgroup; number=$(stat -c %d /proc/${postmaster}/root/data/pgdata); ` +

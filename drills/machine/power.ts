@@ -20,7 +20,7 @@ export interface MachinePower {
     pause(): Promise<void>;
     resume(): Promise<void>;
     /** Seconds since its kernel started, where it starts by itself. */
-    upFor?(): Promise<number>;
+    upFor?: () => Promise<number>;
 }
 
 /** Longer than a server's firmware takes. */

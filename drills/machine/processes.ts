@@ -21,7 +21,7 @@ export async function processes(ssh: Shell, program: Program): Promise<number[]>
 }
 
 /** The first process of a program: the postmaster, or what keeps its container alive. */
-export async function process(ssh: Shell, program: Program): Promise<number> {
+export async function processOf(ssh: Shell, program: Program): Promise<number> {
     const [first] = await processes(ssh, program);
     if (first === undefined) {
         throw new Error(`${ssh.machine.name} runs no ${program}`);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster, MachineOf } from "../cluster";
-import { process, signalGracefully } from "./processes";
+import { processOf, signalGracefully } from "./processes";
 import { undoLater } from "./undo-later";
 
 /**
@@ -108,7 +108,7 @@ export class SmallVolume {
             await callOff();
         }
         for (let attempt = 0; attempt < 120; attempt += 1) {
-            if (await process(ssh, "postmaster").then(Boolean, () => false)) break;
+            if (await processOf(ssh, "postmaster").then(Boolean, () => false)) break;
             await sleep(1000);
         }
         await this.cluster.waitUntilHealed(300);

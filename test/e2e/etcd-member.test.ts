@@ -4,7 +4,7 @@ import { waitFor } from "../../components/progress";
 import { inContainer, onServer } from "../../drills/backup/pods";
 import type { Fault } from "../../drills/faults/fault";
 import { etcdLeader } from "../../drills/machine/etcd-leader";
-import { process, signal } from "../../drills/machine/processes";
+import { processOf, signal } from "../../drills/machine/processes";
 import { surviveFault, useCluster } from "./support";
 
 /** Starts in vain, with the pauses that Kubernetes makes between them, and the way in as a learner. */
@@ -77,7 +77,7 @@ describe("an etcd member that cannot start with what it has", () => {
                     "etcd",
                     'for log in "$DATA_DIR"/member/wal/*.wal; do dd if=/dev/urandom of="$log" bs=4096 count=1 conv=notrunc; done',
                 );
-                await signal(ssh, "KILL", [await process(ssh, "etcd")]);
+                await signal(ssh, "KILL", [await processOf(ssh, "etcd")]);
             },
         );
         await surviveFault(cluster(), damaged);
