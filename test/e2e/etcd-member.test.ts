@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { etcdctl } from "../../components/etcd/etcdctl";
 import { waitFor } from "../../components/progress";
-import { inContainer, onServer } from "../../drills/backup/pods";
+import { inContainer } from "../../drills/backup/pods";
 import type { Fault } from "../../drills/faults/fault";
 import { etcdLeader } from "../../drills/machine/etcd-leader";
 import { processOf, signal } from "../../drills/machine/processes";
@@ -14,10 +14,10 @@ describe("an etcd member that cannot start with what it has", () => {
     const cluster = useCluster();
 
     /** As the members other than this one say. */
-    function ask(command: string, without: string): Promise<string> {
+    async function ask(command: string, without: string): Promise<string> {
         const { namespace, etcdMembers } = cluster().state;
         const members = etcdMembers.map(({ name }) => name).filter((name) => name !== without);
-        return onServer(cluster(), (ssh) => etcdctl(ssh, { namespace, members }, command));
+        return etcdctl(await cluster().server(), { namespace, members }, command);
     }
 
     /** Read as text: an ID is larger than what a number holds. */
