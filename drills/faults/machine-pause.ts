@@ -1,4 +1,4 @@
-import { etcdLeader, memberObstacle, moveEtcdLeader, moveEtcdLeaderOff } from "../machine/etcd-leader";
+import { memberObstacle, moveEtcdLeader, moveEtcdLeaderOff } from "../machine/etcd-leader";
 import { providerObstacle, powerOf } from "../machine/power";
 import type { Fault } from "./fault";
 
@@ -14,14 +14,12 @@ const machinePause = (seconds: number, withEtcdLeader: boolean): Fault => ({
     holdSeconds: seconds,
     long: seconds > 60,
     obstacle: async (cluster) =>
-        cluster.state.machines.map(providerObstacle).find((reason) => reason !== undefined) ??
+        providerObstacle(cluster.state.machines) ??
         (withEtcdLeader ? memberObstacle(cluster, (await cluster.primary()).machine) : undefined),
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
         const power = powerOf(cluster, machine);
-        if (!withEtcdLeader && (await etcdLeader(cluster)).machine.name === machine.name) {
-            await moveEtcdLeaderOff(cluster, machine);
-        }
+        if (!withEtcdLeader) await moveEtcdLeaderOff(cluster, machine);
         return {
             target: `${machine.name} with ${name}${withEtcdLeader ? " and etcd's leader" : ", etcd's leader elsewhere"}`,
             async inject() {

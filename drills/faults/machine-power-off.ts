@@ -1,6 +1,6 @@
 import type { KnownMachine } from "../../commands/status/stack-state";
 import type { Cluster } from "../cluster";
-import { etcdLeader, memberObstacle, moveEtcdLeader, moveEtcdLeaderOff } from "../machine/etcd-leader";
+import { memberObstacle, moveEtcdLeader, moveEtcdLeaderOff } from "../machine/etcd-leader";
 import { powerObstacle, powerOf, type MachinePower } from "../machine/power";
 import type { Fault, PreparedFault } from "./fault";
 
@@ -32,9 +32,7 @@ export const primaryMachinePowerOff: Fault = {
     obstacle: powerObstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
-        if ((await etcdLeader(cluster)).machine.name === machine.name) {
-            await moveEtcdLeaderOff(cluster, machine);
-        }
+        await moveEtcdLeaderOff(cluster, machine);
         return powerOff(cluster, machine, `${name}, etcd's leader elsewhere`);
     },
 };

@@ -24,8 +24,9 @@ export async function memberObstacle(cluster: Cluster, { name }: KnownMachine): 
     return members.some(({ machine }) => machine.name === name) ? undefined : `no member of etcd is on ${name}`;
 }
 
-/** Hands etcd's leadership to a member on any other machine. */
+/** Hands etcd's leadership to a member on any other machine, where it is on this one. */
 export async function moveEtcdLeaderOff(cluster: Cluster, machine: KnownMachine): Promise<void> {
+    if ((await etcdLeader(cluster)).machine.name !== machine.name) return;
     const other = (await etcdMembers(cluster)).find((placed) => placed.machine.name !== machine.name);
     if (other === undefined) {
         throw new Error(`every member of etcd is on ${machine.name}`);

@@ -39,8 +39,8 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
                 return before !== undefined && now === before ? `${machine.name} was not reset` : undefined;
             },
             upFor: async () => Number((await cluster.shell(machine).run("cut -d ' ' -f 1 /proc/uptime")).stdout),
-            pause: () => Promise.reject(new Error(providerObstacle(machine))),
-            resume: () => Promise.reject(new Error(providerObstacle(machine))),
+            pause: () => Promise.reject(new Error(providerObstacle([machine]))),
+            resume: () => Promise.reject(new Error(providerObstacle([machine]))),
         };
     }
     const run = async (...args: string[]): Promise<void> => void (await docker([...args, container]));
@@ -56,11 +56,11 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
     };
 }
 
-/** Why nothing can be done to a machine that takes its provider; undefined when it can. */
-export const providerObstacle = ({ name, container }: KnownMachine): string | undefined =>
-    container === undefined
-        ? `nothing here can pause or delete ${name}: the stack did not make it, and SSH cannot`
-        : undefined;
+/** Why one of the machines cannot be paused or deleted, which takes its provider; undefined when all can. */
+export function providerObstacle(machines: KnownMachine[]): string | undefined {
+    const foreign = machines.find(({ container }) => container === undefined);
+    return foreign && `nothing here can pause or delete ${foreign.name}: the stack did not make it, and SSH cannot`;
+}
 
 /** Why one of the machines cannot be switched off and come back; undefined when all can. */
 export async function powerObstacle(cluster: Cluster): Promise<string | undefined> {

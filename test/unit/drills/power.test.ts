@@ -56,7 +56,7 @@ describe("the power over a host that the stack did not make", () => {
     });
 
     it("ends where its provider would have to act", async () => {
-        assert.match(providerObstacle(host) ?? "", /nothing here can pause or delete host-1/);
+        assert.match(providerObstacle([host]) ?? "", /nothing here can pause or delete host-1/);
         await assert.rejects(powerOf(clusterOf(true).cluster, host).pause(), /pause/);
     });
 });
