@@ -12,8 +12,8 @@ import { backupRunnerName } from "../components/naming";
 import { say } from "../offline/progress";
 import { asSuperuser, inContainer, switchSegment } from "./backup/pods";
 import { Runner } from "./backup/runner";
+import { beforeTheEnd } from "./before-the-end";
 import { Cluster } from "./cluster";
-import { endings } from "./endings";
 import { median } from "./statistics";
 
 const { values: options } = parseArgs({
@@ -103,13 +103,12 @@ async function archivingCost(cluster: Cluster, runner: Runner): Promise<string[]
     const tps = { on: [] as number[], off: [] as number[] };
     // Whatever ends this: without its command the primary keeps its WAL until the volume is full.
     const reset = () => asSuperuser(cluster, "alter system reset archive_command; select pg_reload_conf();");
-    const interrupted = () => void reset().finally(() => process.exit(130));
-    for (const signal of endings) process.once(signal, interrupted);
+    const callOff = beforeTheEnd(reset);
     try {
         await measureArchiving(cluster, runner, tps);
     } finally {
         await reset();
-        for (const signal of endings) process.off(signal, interrupted);
+        callOff();
     }
     const show = (values: number[]) => values.map((value) => value.toFixed(0)).join(" / ");
     // Of neighbours: what the host gives changes from minute to minute.

@@ -4,7 +4,7 @@ import { waitUntilItWorks } from "../components/progress";
 import { ToolchainError } from "../offline/errors";
 import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
-import type { Fault } from "./faults/fault";
+import type { Fault, PreparedFault } from "./faults/fault";
 import { Injection } from "./faults/injection";
 import { noCpuTicks, readCpuTicks, StealRecord } from "./host-steal";
 import { differingCopies } from "./ledger/copies";
@@ -39,7 +39,10 @@ export interface RoundResult extends Verdict {
     pauseWhileHealingSeconds: number;
     /** From the fault, or from when healing was begun, until all members and a synchronous standby are back. */
     redundancySeconds: number;
-    /** From the fault until hosts that start again by themselves had begun to, firmware included; undefined where none do. */
+    /**
+     * From the fault until most of the hosts that start again by themselves had begun to, firmware included; undefined where
+     * none do.
+     */
     bootSeconds?: number;
     primary: { before: string; after: string };
     /** Timelines that were begun, of whichever instance, but for those that the drill itself asked for beside the fault. */
@@ -132,7 +135,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         const healAt = timeline.mark("heal");
         report("healing");
         await injection.heal(prepared);
-        const [healedAt, startedAgo] = [now(), await prepared.startedAgo?.()];
+        const started = await startsSince(prepared);
         const notHealed = await whyNot(cluster.waitUntilHealed(healLimitSeconds));
         const wholeAt = timeline.mark(notHealed === undefined ? "whole" : "stuck");
         report("waiting for the machines, the nodes and the entries");
@@ -151,8 +154,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             stolenShare: steal.share(from, until),
             ownDelaySeconds: ownDelay.seconds(from, until),
         });
-        const startedAt = startedAgo === undefined ? undefined : healedAt - 1000 * startedAgo;
-        const clearFrom = startedAt ?? (needsHealing(fault) ? healAt : faultAt);
+        const clearFrom = started?.last ?? (needsHealing(fault) ? healAt : faultAt);
         const healing = disturbed({ from: clearFrom, until: wholeAt, seconds: 0 });
         const after = await primaryNow(cluster).catch(() => ({ name: nobody, timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
@@ -167,7 +169,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             worstClientDisturbance: disturbed(worst),
             pauseWhileHealingSeconds: later?.whole.seconds ?? 0,
             redundancySeconds: (wholeAt - clearFrom) / 1000,
-            ...(startedAt === undefined ? {} : { bootSeconds: (startedAt - faultAt) / 1000 }),
+            ...(started === undefined ? {} : { bootSeconds: (started.majority - faultAt) / 1000 }),
             primary: { before: before.name, after: after.name },
             promotions: after.timeline - before.timeline - (prepared.ownPromotions?.() ?? 0),
             timelines: { before: before.timeline, after: after.timeline },
@@ -234,6 +236,14 @@ async function backupsAtRest(cluster: Cluster): Promise<void> {
     await new Runner(cluster)
         .until("no backup runs", backupLimitSeconds, (status) => status.reachable === false || isAtRest(status))
         .catch(() => undefined);
+}
+
+/** When what starts again by itself did, the last of it and most of it. */
+async function startsSince({ upFor }: PreparedFault): Promise<{ last: number; majority: number } | undefined> {
+    if (upFor === undefined) return undefined;
+    const seconds = await waitUntilItWorks("since when it runs again", 60, upFor);
+    const starts = seconds.map((each) => now() - 1000 * each).sort((a, b) => a - b);
+    return { last: starts.at(-1) ?? NaN, majority: starts[Math.floor(starts.length / 2)] ?? NaN };
 }
 
 const longer = (one: Gap, other: Gap = one): Gap => (other.seconds > one.seconds ? other : one);

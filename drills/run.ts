@@ -1,7 +1,9 @@
 import { cpus, totalmem } from "node:os";
+import { waitUntilItWorks } from "../components/progress";
 import { explain, ToolchainError } from "../offline/errors";
 import { duration, say, step } from "../offline/progress";
 import type { EffectiveTimers } from "./bars";
+import { beforeTheEnd } from "./before-the-end";
 import type { Cluster } from "./cluster";
 import { keepEvidence } from "./evidence";
 import { catalogue } from "./faults/catalogue";
@@ -57,7 +59,9 @@ export interface RunOptions {
 export async function drill(cluster: Cluster, options: RunOptions): Promise<DrillRun> {
     const { faults, rounds, deadline = Infinity, save } = options;
     const run = await begin(cluster, options);
-    await SmallVolume.giveAllBack(cluster);
+    const givingBack = SmallVolume.giveAllBack(cluster);
+    const dismiss = beforeTheEnd(() => givingBack);
+    await givingBack.finally(dismiss);
     let last: RoundResult | undefined;
     const told = new Set<string>();
     // Not the next fault's doing. If it is anybody's, then of the one before.
@@ -171,7 +175,9 @@ export function assertSameConditions(earlier: DrillRun, now: DrillRun): void {
 
 /** `told`: the reasons that are on the terminal already. */
 async function lookForObstacle(cluster: Cluster, fault: Fault, run: DrillRun, told: Set<string>): Promise<boolean> {
-    const reason = await fault.obstacle?.(cluster).catch((error: unknown) => {
+    // One probe that hangs on a starved host says nothing.
+    const ask = () => Promise.resolve(fault.obstacle?.(cluster));
+    const reason = await waitUntilItWorks(`whether ${fault.name} is possible`, 30, ask).catch((error: unknown) => {
         throw new NotBegun(fault.name, error as Error);
     });
     run.skipped = run.skipped.filter((skipped) => skipped.fault !== fault.name);

@@ -1,7 +1,7 @@
 import type { Shell } from "../machine/shell";
 import { kubectl } from "../backup/pods";
+import { beforeTheEnd } from "../before-the-end";
 import type { Cluster, MachineOf } from "../cluster";
-import { endings } from "../endings";
 import { undoLater } from "../machine/undo-later";
 import { inInstance } from "./instance";
 
@@ -30,24 +30,28 @@ export async function alone<Result>(cluster: Cluster, act: () => Promise<Result>
     const inPrimary = `exec ${primary.name} -c postgresql --`;
     const callOff = await undoLater(await cluster.server(), afterAnEnd(cluster, inPrimary));
     const thaws: (() => Promise<void>)[] = [];
+    let freezing: Promise<unknown> = Promise.resolve();
     let undoing: Promise<void> | undefined;
     const undo = () =>
         (undoing ??= (async () => {
+            await freezing.catch(() => undefined);
             await alter(primary, reset).finally(() => Promise.all(thaws.map((thaw) => thaw())));
             await kubectl(cluster, `${inPrimary} patronictl resume --wait`);
             await cluster.waitUntilHealed();
             await callOff();
         })());
-    const interrupted = () => void undo().finally(() => process.exit(130));
-    for (const signal of endings) process.once(signal, interrupted);
+    const dismiss = beforeTheEnd(undo);
     try {
-        await kubectl(cluster, `${inPrimary} patronictl pause --wait`);
-        thaws.push(...(await Promise.all(machines.map(freezeOthers))));
+        freezing = kubectl(cluster, `${inPrimary} patronictl pause --wait`).then(() =>
+            Promise.all(machines.map((ssh) => freezeOthers(ssh, thaws))),
+        );
+        await freezing;
+        await undoing;
         await alter(primary, set);
         return await act();
     } finally {
         await undo();
-        for (const signal of endings) process.off(signal, interrupted);
+        dismiss();
     }
 }
 
@@ -65,15 +69,15 @@ async function alter(primary: MachineOf, statements: string[]): Promise<void> {
     await inInstance(primary.ssh, `${psql} > /dev/null`, 20, [...statements, "select pg_reload_conf();\n"].join(";\n"));
 }
 
-/** Returns what thaws them. */
-async function freezeOthers(ssh: Shell): Promise<() => Promise<void>> {
+/** `thaws`: takes what thaws them, before they are frozen. */
+async function freezeOthers(ssh: Shell, thaws: (() => Promise<void>)[]): Promise<void> {
     const list = async (group: string) => (await ssh.run(others(group))).stdout.split("\n").filter(Boolean).join(" ");
     const [kubernetes, pods] = [await list(groups.kubernetes), await list(groups.pods)];
     const thaw = `kill -CONT ${pods}; sleep ${secondsBeforeTheKubelet}; kill -CONT ${kubernetes}; true`;
     const callOff = await undoLater(ssh, thaw);
-    await ssh.run(`kill -STOP ${kubernetes} ${pods}; true`);
-    return async () => {
+    thaws.push(async () => {
         await ssh.run(thaw);
         await callOff();
-    };
+    });
+    await ssh.run(`kill -STOP ${kubernetes} ${pods}; true`);
 }

@@ -71,10 +71,11 @@ export class Pgbench {
             `--time=${seconds} --log --log-prefix=${folder}/log && cat ${folder}/log.* | awk '{ print $3 }' | sort -n > ${folder}/times && ` +
             `for p in 50 95 99; do echo "p$p $(awk -v p=$p 'NR == FNR { n = NR; next } FNR == int((n * p + 99) / 100) { print; exit }' ${folder}/times ${folder}/times)"; done`;
         const ticks = readCpuTicks();
-        const [text, use] = await Promise.all([
-            this.inPod(command, kase.path, seconds + 120, kase.durability === "asynchronous"),
-            this.useInTheMiddle(seconds),
-        ]);
+        const running = this.inPod(command, kase.path, seconds + 120, kase.durability === "asynchronous");
+        const using = this.useInTheMiddle(seconds);
+        // Not beside what is measured next.
+        await Promise.allSettled([running, using]);
+        const [text, use] = [await running, await using];
         return { ...kase, ...parsePgbench(text), ...use, stolenShare: stolenShare(ticks, readCpuTicks()) };
     }
 

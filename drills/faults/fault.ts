@@ -13,10 +13,10 @@ export interface PreparedFault {
     /** Promotions that preparing and healing asked for: they are no part of what the fault did. */
     ownPromotions?(): number;
     /**
-     * Asked when it is healed: for how many seconds what was gone and starts again by itself runs now. The way back to
-     * redundancy begins there. Without it, where healing or the fault was begun.
+     * Asked when it is healed: for how many seconds what was gone and starts again by itself runs now, each of it. The way
+     * back to redundancy begins when the last had started. Without it, where healing or the fault was begun.
      */
-    startedAgo?(): Promise<number>;
+    upFor?: () => Promise<number[]>;
 }
 
 export interface Fault {

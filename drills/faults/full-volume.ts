@@ -21,8 +21,10 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
     awayUntilHealed: true,
     holdSeconds: 60,
     long: true,
-    obstacle: async (cluster) =>
-        SmallVolume.obstacle(cluster, cluster.machineOf(await cluster.asynchronousReplica()), spareMiB),
+    async obstacle(cluster) {
+        const replica = cluster.machineOf(await cluster.asynchronousReplica());
+        return (await SmallVolume.of(cluster, replica, inside)).obstacle(spareMiB);
+    },
     async prepare(cluster) {
         const replica = cluster.machineOf(await cluster.asynchronousReplica());
         const volume = await SmallVolume.of(cluster, replica, inside);

@@ -1,27 +1,27 @@
-import { waitUntilItWorks } from "../../components/progress";
-import { say } from "../../offline/progress";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeTheEnd } from "../before-the-end";
 import type { Cluster } from "../cluster";
-import { endings } from "../endings";
 import type { Fault, PreparedFault } from "./fault";
 
 /** A connection that breaks meanwhile is made anew. */
 const healSeconds = 60;
+const fewestAttempts = 2;
 
 /** A fault from when it is prepared until it is taken back, whatever ends the drill. */
 export class Injection {
     private preparing: Promise<PreparedFault> | undefined;
     private injecting: Promise<void> | undefined;
     private healing: Promise<void> | undefined;
+    private readonly callOff: () => void;
     private ending: Promise<void> | undefined;
-    private readonly interrupted = () => void (this.ending ??= this.end());
 
-    /** `otherHeal`: instead of the fault's own way. */
+    /** `otherHeal`: instead of the fault's own way; where it fails, the own one follows when the round has ended. */
     constructor(
         private readonly cluster: Cluster,
         private readonly fault: Fault,
         private readonly otherHeal?: () => Promise<void>,
     ) {
-        for (const signal of endings) process.on(signal, this.interrupted);
+        this.callOff = beforeTheEnd(() => (this.ending = this.end()));
     }
 
     async prepare(): Promise<PreparedFault> {
@@ -37,33 +37,47 @@ export class Injection {
     }
 
     heal(prepared: PreparedFault): Promise<void> {
-        const act = this.otherHeal ?? (() => prepared.heal());
-        return (this.healing ??= waitUntilItWorks("taking the fault back", healSeconds, act));
+        return (this.healing ??= this.otherHeal === undefined ? takeBack(prepared) : this.otherHeal());
     }
 
     /** Takes back what was not yet; why that failed is its result. */
     async finish(): Promise<Error | undefined> {
-        const prepared = await this.preparing?.catch(() => undefined);
-        const failed = await (prepared && this.heal(prepared).catch((error: unknown) => error as Error));
-        for (const signal of endings) process.off(signal, this.interrupted);
-        return failed ?? undefined;
+        try {
+            await this.healAnyhow();
+            return undefined;
+        } catch (error) {
+            return error as Error;
+        } finally {
+            this.callOff();
+        }
     }
 
-    /** After Ctrl-C. The process ends here. */
     private async end(): Promise<void> {
+        // Beside an injection that still works it would find nothing to take back.
+        await this.preparing?.then(() => this.injecting).catch(() => undefined);
+        await this.healAnyhow();
+    }
+
+    /** What could not be prepared has taken itself back. */
+    private async healAnyhow(): Promise<void> {
+        const prepared = await this.preparing?.catch(() => undefined);
+        if (prepared === undefined) return;
+        await this.heal(prepared).catch((error: unknown) => {
+            if (this.otherHeal === undefined) throw error;
+            return takeBack(prepared);
+        });
+    }
+}
+
+async function takeBack(prepared: PreparedFault): Promise<void> {
+    const end = Date.now() + healSeconds * 1000;
+    for (let attempt = 1; ; attempt += 1) {
         try {
-            const prepared = await this.preparing;
-            // Beside an injection that still works it would find nothing to take back.
-            await this.injecting?.catch(() => undefined);
-            await (prepared && this.heal(prepared));
+            await prepared.heal();
+            return;
         } catch (error) {
-            try {
-                say(`${this.fault.name} could not be taken back: ${(error as Error).message}`);
-            } catch {
-                // The terminal is gone.
-            }
-        } finally {
-            process.exit(130);
+            if (attempt >= fewestAttempts && Date.now() > end) throw error;
+            await sleep(1000);
         }
     }
 }

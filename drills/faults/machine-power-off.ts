@@ -15,11 +15,9 @@ function powerOff(cluster: Cluster, machine: KnownMachine, what: string): Prepar
     };
 }
 
-const startedByItself = (powers: MachinePower[]): Pick<PreparedFault, "startedAgo"> => {
+const startedByItself = (powers: MachinePower[]): Pick<PreparedFault, "upFor"> => {
     const own = powers.flatMap(({ upFor }) => upFor ?? []);
-    return own.length === 0
-        ? {}
-        : { startedAgo: async () => Math.min(...(await Promise.all(own.map((seconds) => seconds())))) };
+    return own.length === 0 ? {} : { upFor: () => Promise.all(own.map((seconds) => seconds())) };
 };
 
 export const primaryMachinePowerOff: Fault = {

@@ -68,8 +68,7 @@ export class NetworkCut {
     /** A cut that stays would break every round after it, so it is looked whether it is gone. */
     async lift(): Promise<void> {
         await this.ssh.run(this.undoing, { allowFailure: true });
-        const look = `${withTools}if ${this.isThere}; then ${this.list}; fi`;
-        const { stdout } = await this.ssh.run(look, { allowFailure: true });
+        const { stdout } = await this.ssh.run(`${withTools}if ${this.isThere}; then ${this.list}; fi`);
         if (stdout.includes(this.mark)) {
             throw new Error(`${this.ssh.machine.name}: the cut cannot be lifted: ${stdout}`);
         }
@@ -81,11 +80,11 @@ export class NetworkCut {
     }
 
     private get isThere(): string {
-        return this.pin === undefined ? "true" : `test -e ${this.pin.to}`;
+        return this.pin === undefined ? "true" : `grep -q " ${this.pin.to} " /proc/self/mountinfo`;
     }
 
     private get list(): string {
-        return this.chains.map(({ table, chain }) => `${this.prefix}${iptables} -t ${table} -S ${chain}`).join("; ");
+        return this.chains.map(({ table, chain }) => `${this.prefix}${iptables} -t ${table} -S ${chain}`).join(" && ");
     }
 
     /** By its mark and not by what it matches: a name would be looked up again. */
@@ -96,7 +95,7 @@ export class NetworkCut {
                 `xargs -r -L 1 ${this.prefix}${iptables} -t ${table}`,
         );
         const unpin = this.pin === undefined ? "true" : `umount ${this.pin.to} && rm ${this.pin.to}`;
-        return `${withTools}if ${this.isThere}; then ${remove.join("; ")}; { ${this.list}; } | grep -q -e ${this.mark} || { ${unpin}; }; fi`;
+        return `${withTools}if ${this.isThere}; then ${remove.join("; ")}; left=$(${this.list}) && ! echo "$left" | grep -q -e ${this.mark} && ${unpin}; fi`;
     }
 }
 

@@ -52,7 +52,11 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
             return running.trim() === "true" ? `${machine.name} runs` : undefined;
         },
         pause: () => run("pause"),
-        resume: () => run("unpause"),
+        async resume() {
+            // One that was not paused yet, or was resumed and nobody heard of it.
+            const paused = await docker(["inspect", "--format", "{{.State.Paused}}", container]);
+            if (paused.trim() === "true") await run("unpause");
+        },
     };
 }
 

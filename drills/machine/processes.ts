@@ -35,14 +35,10 @@ export async function withChildren(ssh: Shell, parent: number): Promise<number[]
     return [parent, ...stdout.split("\n").map(Number).filter(Boolean)];
 }
 
-/** Asks a program that runs to end, and waits until no process of it is left. */
-export async function signalGracefully(ssh: Shell, program: Program, timeoutSeconds: number): Promise<void> {
-    const pattern = patterns[program];
-    await ssh.run(
-        `set -e; pkill -TERM -f '${pattern}'; timeout ${timeoutSeconds} sh -c "while pgrep -f '${pattern}' >/dev/null; do sleep 0.2; done"`,
-        { timeoutSeconds: timeoutSeconds + 10 },
-    );
-}
+/** For a shell on the machine: asks a program to end, and waits until no process of it is left. */
+export const commandThatEnds = (program: Program, timeoutSeconds: number): string =>
+    `pkill -TERM -f '${patterns[program]}' || true; ` +
+    `timeout ${timeoutSeconds} sh -c "while pgrep -f '${patterns[program]}' >/dev/null; do sleep 0.2; done"`;
 
 /** For a shell on the machine; it does not kill the shell that it is an argument of. */
 export const commandThatKills = (program: Program): string => `pkill -KILL -f '${patterns[program]}'`;

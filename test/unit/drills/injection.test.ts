@@ -32,6 +32,17 @@ describe("a fault on its way", () => {
         assert.equal(attempts, 2);
     });
 
+    it("is taken back in its own way where the other way has failed, which the round hears of", async () => {
+        let healed = 0;
+        const own = () => Promise.resolve(void (healed += 1));
+        const injection = new Injection(cluster, fault(own), () => Promise.reject(new Error("the update failed")));
+        const prepared = await injection.prepare();
+        await assert.rejects(injection.heal(prepared), /the update failed/);
+        assert.equal(healed, 0);
+        assert.equal(await injection.finish(), undefined);
+        assert.equal(healed, 1);
+    });
+
     it("has nothing to take back where it could not be prepared", async () => {
         const injection = new Injection(cluster, {
             ...fault(() => Promise.reject(new Error("not prepared"))),
