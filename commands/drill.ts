@@ -1,7 +1,7 @@
 /**
  * make drill: breaks the stack under load, in one way after the other, and says whether every acknowledged write
  * survived, whether there were two primaries, and how long nobody could write. Exit status 0: every promise and bar
- * was kept; 1: not; 3: a bar was missed on a host that got too little CPU time to judge it. Options come from ARGS:
+ * was kept; 1: not; 3: nothing can be said, as a bar was missed on a host that got too little CPU time, or every fault was skipped. Options come from ARGS:
  *
  *     make drill ARGS="--list"
  *     npm run drill -- --fault primary-machine-power-off --rounds 5
@@ -14,7 +14,6 @@
  *     --name NAME     of the run; reports/drills/NAME.json and .html are written. The time without it. A run of this
  *                     name that is there, or in docs/runs, is gone on with: its rounds count
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -30,6 +29,7 @@ import { reportsDirectory } from "../drills/report/reports-directory";
 import { drill, type DrillRun } from "../drills/run";
 import { main } from "./main";
 import { chosen, positive } from "./options";
+import { revision } from "./revision";
 import { printTable } from "./table";
 
 const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
@@ -90,17 +90,6 @@ async function run(): Promise<number> {
     }
 }
 
-/** The newest commit that changed the program; a plus tells of changes that are in no commit. */
-function revision(): string {
-    const git = (...args: string[]) => spawnSync("git", args, { cwd: checkout, encoding: "utf8" });
-    // Settings and documents are not the program; Pulumi itself writes to the settings of a stack that is up.
-    const program = ["--", ".", ":!Pulumi.*.yaml", ":!docs", ":!*.md", ":!test"];
-    const { status, stdout } = git("log", "-1", "--format=%h", ...program);
-    return status === 0
-        ? stdout.trim() + (git("status", "--porcelain", ...program).stdout === "" ? "" : "+")
-        : "unknown";
-}
-
 function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): void {
     const seconds = (value: number) => value.toFixed(2);
     printTable(
@@ -120,7 +109,8 @@ function printSummaries({ summaries, skipped, crashed, verdict }: DrillRun): voi
     }
     for (const { fault, message } of crashed) process.stdout.write(`${fault}: the round did not end: ${message}\n`);
     for (const { fault, reason } of skipped) process.stdout.write(`${fault}: skipped, ${reason}\n`);
-    process.stdout.write(`verdict: ${verdict}\n`);
+    const nothing = summaries.length === 0 && crashed.length === 0 ? " (nothing was drilled)" : "";
+    process.stdout.write(`verdict: ${verdict}${nothing}\n`);
 }
 
 main(run);

@@ -8,7 +8,8 @@ import { findUsableToolchain, type Toolchain, type ToolchainOptions } from "../o
  */
 export async function presentToolchain(options: ToolchainOptions = {}): Promise<Toolchain> {
     const toolchain = await findUsableToolchain(options);
-    if (toolchain === undefined) throw new ToolchainError("The tools are not there yet.", "Run make up first.");
+    if (toolchain === undefined)
+        throw new ToolchainError("The tools are not there yet.", "make build makes them, and so does make up.");
     if (toolchain.earlier.length > 0) {
         say(
             `Tools made before the last change below offline/: ${toolchain.earlier.join(", ")} (make build renews them).`,

@@ -4,7 +4,8 @@
  */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { benchTable, type BenchRun } from "../drills/report/bench-page";
+import { assertComplete, type BenchRun } from "../drills/bench/run";
+import { benchTable } from "../drills/report/bench-page";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { replaceBetween } from "../drills/report/tables";
 import { checkout } from "../offline/checkout";
@@ -18,7 +19,9 @@ async function publishBench(): Promise<number> {
     if (name === undefined || !existsSync(file)) {
         throw new ToolchainError(`There is no run ${file}.`, 'make bench ARGS="--name NAME" makes one.');
     }
-    const { stack: _stack, ...run } = JSON.parse(readFileSync(file, "utf8")) as BenchRun;
+    const whole = JSON.parse(readFileSync(file, "utf8")) as BenchRun;
+    assertComplete(whole);
+    const { stack: _stack, ...run } = whole;
     mkdirSync(join(checkout, "docs", "runs"), { recursive: true });
     await writeFormatted(join("docs", "runs", `bench-${name}.json`), JSON.stringify(run));
     const measurements = join("docs", "measurements.md");

@@ -5,6 +5,13 @@ import { join, relative } from "node:path";
 /** What editors, merges, systems and interpreters leave in a folder: it is part of nothing that is built from it. */
 export const isStray = (name: string): boolean => /^\.|~$|^__pycache__$|\.(orig|rej|bak)$/.test(name);
 
+/** Tells whether what is made of these texts is still the same. */
+export function textDigest(...texts: string[]): string {
+    const hash = createHash("sha256");
+    for (const text of texts) hash.update(text);
+    return hash.digest("hex").slice(0, 16);
+}
+
 /** Digest of a folder's files (names, modes, contents) and of anything else that decides what is built from it. */
 export function contentDigest(folder: string, ...extra: string[]): string {
     const hash = createHash("sha256");

@@ -1,4 +1,4 @@
-/** Names, labels and ports of everything the stack creates. Nothing else in the tree spells one out. */
+/** Names, labels and ports of everything the stack creates; what runs inside an image spells its own ports out. */
 
 export const ports = {
     ssh: 22,

@@ -54,4 +54,3 @@ export const etcdMemberAddress = (serviceCidr: string, index: number): string =>
     addressIn(serviceCidr, etcdOffset + index);
 export const instanceAddress = (serviceCidr: string, index: number): string =>
     addressIn(serviceCidr, instanceOffset + index);
-export const kubernetesServiceAddress = (serviceCidr: string): string => addressIn(serviceCidr, 1);

@@ -14,7 +14,7 @@ import { databaseNamespace, proxyNamespace } from "./naming";
 import { normalise } from "./normalise";
 import { PatroniCluster } from "./patroni/patroni-cluster";
 import { PatroniState } from "./patroni/patroni-state";
-import type { ClusterStatus } from "./patroni/cluster.step";
+import type { ClusterStatus } from "./patroni/until-whole";
 import { createBackupRepository, type BackupRepository } from "./pgbackrest/backup-repository";
 import { createBackupRunner, createPgBackRest, type BackupOutput } from "./pgbackrest/backups";
 import type { NormalisedArgs, PostgresHAArgs } from "./postgres-ha-args";

@@ -138,10 +138,11 @@ export function objectiveProblems({ rto, rpo }: RecoveryObjective): Problem[] {
     const problems: Problem[] = [];
     const shortest = Math.ceil(worstCaseMachineLoss(deriveTimers({ rto: 0, rpo: 0 })));
     if (!(rto >= shortest && rto <= 120)) {
-        problems.push({
-            path: "recovery.objective.rto",
-            message: `${rto} s cannot be promised: Patroni's shortest lock time gives ${shortest} s in the worst case; use ${shortest} to 120`,
-        });
+        const why =
+            rto > 120
+                ? "is longer than any of the timers can be made to take"
+                : `cannot be promised: Patroni's shortest lock time gives ${shortest} s in the worst case`;
+        problems.push({ path: "recovery.objective.rto", message: `${rto} s ${why}; use ${shortest} to 120` });
     }
     if ((rpo as number) !== 0) {
         problems.push({

@@ -1,4 +1,7 @@
-/** Every version the stack provisions, in one place. A change here is a CHANGELOG line. */
+/**
+ * Every version the stack provisions, in one place; what is built into an image stands there as well (a unit test holds them
+ * together). A change here is a CHANGELOG line.
+ */
 export const versions = {
     /** Kubernetes 1.35 is the newest minor that both the k3s release and containerd 1.7 hosts accept. */
     k3s: "v1.35.4+k3s1",

@@ -15,6 +15,7 @@ import type { SshConnection } from "../components/machines/ssh";
 import { askAnyInstance } from "../components/patroni/api";
 import { checkout } from "../offline/checkout";
 import type { EffectiveTimers } from "./bars";
+import { shellOn, type Shell } from "./machine/shell";
 import { assertDrillsAllowed } from "./permission";
 
 /** An instance and the machine its pod runs on. */
@@ -25,7 +26,7 @@ export interface PlacedInstance {
 
 /** With the connection to the machine. */
 export interface MachineOf extends PlacedInstance {
-    ssh: SshConnection;
+    ssh: Shell;
 }
 
 /** A running stack as drills see it: what runs where, whether it is whole, and the means to harm and mend it. */
@@ -104,8 +105,12 @@ export class Cluster {
         return replica;
     }
 
-    async machineOf(placed: PlacedInstance): Promise<MachineOf> {
-        return { ...placed, ssh: await this.tunnel.ssh(placed.machine.access) };
+    shell({ access }: KnownMachine): Shell {
+        return shellOn(this.tunnel, access);
+    }
+
+    machineOf(placed: PlacedInstance): MachineOf {
+        return { ...placed, ssh: this.shell(placed.machine) };
     }
 
     async primaryMachine(): Promise<MachineOf> {
@@ -126,7 +131,7 @@ export class Cluster {
             );
             if (primary?.timeline !== undefined) {
                 const { timeline } = primary;
-                return { ...(await this.machineOf(await this.place(primary.name))), timeline };
+                return { ...this.machineOf(await this.place(primary.name)), timeline };
             }
             if (Date.now() > end) {
                 throw new Error(`no instance is a running primary of a timeline after ${after}: ${timeoutSeconds} s`);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 /** CPU time of this host since it started, in ticks. */
 export interface CpuTicks {
@@ -13,7 +13,11 @@ export function parseCpuTicks(stat: string): CpuTicks {
     return { total: ticks.reduce((sum, value) => sum + value, 0), stolen: ticks[7] ?? 0 };
 }
 
-export const readCpuTicks = (): CpuTicks => parseCpuTicks(readFileSync("/proc/stat", "utf8"));
+export const noCpuTicks = (): CpuTicks => ({ total: 0, stolen: 0 });
+
+/** Nothing of a host that is no Linux. */
+export const readCpuTicks = (): CpuTicks =>
+    existsSync("/proc/stat") ? parseCpuTicks(readFileSync("/proc/stat", "utf8")) : noCpuTicks();
 
 /** Share of the CPU time between two readings that was stolen, 0 to 1. */
 export const stolenShare = (before: CpuTicks, after: CpuTicks): number =>

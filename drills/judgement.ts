@@ -33,7 +33,7 @@ export function brokenPromises(fault: Fault, result: RoundResult): string[] {
     if (gaveUp !== undefined) {
         reasons.push(gaveUp);
     }
-    const longest = Math.max(outageOf(result), result.worstClientSeconds);
+    const longest = Math.max(outageOf(result), result.worstClientSeconds) - ownStart(fault, result);
     if (longest > longestSeconds) {
         reasons.push(`a client could not write for ${longest.toFixed(0)} s`);
     }
@@ -122,6 +122,10 @@ interface Limit {
     disturbance: (result: RoundResult) => Disturbance;
 }
 
+/** The time in which nothing ran at all is the hosts' own. */
+const ownStart = (fault: Fault, { bootSeconds = 0 }: RoundResult): number =>
+    fault.bar === "restart" ? Math.max(0, bootSeconds - (fault.holdSeconds ?? 0)) : 0;
+
 const outageOf = ({ outageSeconds, pauseWhileHealingSeconds }: RoundResult): number =>
     Math.max(outageSeconds, pauseWhileHealingSeconds);
 
@@ -130,13 +134,13 @@ function limitsOf(fault: Fault, timers: EffectiveTimers): Limit[] {
         {
             what: "the outage took",
             bar: barSeconds(fault.bar, timers),
-            of: outageOf,
+            of: (result) => outageOf(result) - ownStart(fault, result),
             disturbance: ({ stolenShare, ownDelaySeconds }) => ({ stolenShare, ownDelaySeconds }),
         },
         {
             what: "a client waited",
             bar: clientBarSeconds(fault.bar, timers),
-            of: ({ worstClientSeconds }) => worstClientSeconds,
+            of: (result) => result.worstClientSeconds - ownStart(fault, result),
             disturbance: (result) => result.worstClientDisturbance ?? result,
         },
         {

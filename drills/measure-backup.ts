@@ -8,9 +8,11 @@
 import { parseArgs } from "node:util";
 import { main } from "../commands/main";
 import { positive } from "../commands/options";
+import { backupRunnerName } from "../components/naming";
 import { say } from "../offline/progress";
 import { asSuperuser, inContainer, switchSegment } from "./backup/pods";
 import { Runner } from "./backup/runner";
+import { beforeTheEnd } from "./before-the-end";
 import { Cluster } from "./cluster";
 import { median } from "./statistics";
 
@@ -25,7 +27,6 @@ const { values: options } = parseArgs({
 const rounds = positive("rounds", options.rounds);
 const scale = positive("scale", options.scale);
 const seconds = positive("seconds", options.seconds);
-const pod = "deploy/postgres-backup";
 
 async function measure(): Promise<number> {
     const cluster = await Cluster.open();
@@ -53,8 +54,8 @@ async function load(cluster: Cluster): Promise<void> {
         return;
     }
     say(`Loading pgbench data of scale ${scale} ...`);
-    const { name } = await cluster.primary();
-    const command = `pgbench -i -q -s ${scale} -h /run/postgresql -U postgres app`;
+    const [{ name }, database] = [await cluster.primary(), cluster.readWrite[0]?.database];
+    const command = `pgbench -i -q -s ${scale} -h /run/postgresql -U postgres ${database}`;
     await inContainer(cluster, name, "postgresql", `${command} > /dev/null 2>&1`);
 }
 
@@ -71,13 +72,13 @@ async function throughput(cluster: Cluster, runner: Runner): Promise<string[]> {
         backups.bare.push(
             await timed(
                 cluster,
-                "pgbackrest --config=/etc/pgbackrest/runner.conf --stanza=postgres --type=full backup",
+                `pgbackrest --config=/etc/pgbackrest/runner.conf --stanza=${cluster.state.cluster} --type=full backup`,
             ),
         );
         const own =
             "cd /usr/local/lib/postgres-ha; PGDATA_PATH=/scratch/measure/pgdata BOOTSTRAP_REPORT=/scratch/measure/report.json BOOTSTRAP_PATIENCE=0 python3 -m backup.bootstrap";
         restores.stack.push(await timed(cluster, own, "mkdir -p /scratch/measure", "rm -rf /scratch/measure"));
-        const bare = "pgbackrest --stanza=postgres --pg1-path=/scratch/measure/pgdata restore";
+        const bare = `pgbackrest --stanza=${cluster.state.cluster} --pg1-path=/scratch/measure/pgdata restore`;
         restores.bare.push(await timed(cluster, bare, "mkdir -p /scratch/measure", "rm -rf /scratch/measure"));
     }
     return [ratio("backup", backups), ratio("restore", restores)];
@@ -86,6 +87,7 @@ async function throughput(cluster: Cluster, runner: Runner): Promise<string[]> {
 /** Seconds of a command in the runner's container. */
 async function timed(cluster: Cluster, command: string, before = "true", after = "true"): Promise<number> {
     const script = `set -e; ${before}; a=$(date +%s.%N); (${command}) > /dev/null; b=$(date +%s.%N); ${after}; echo "$a $b"`;
+    const pod = `deploy/${backupRunnerName(cluster.state.cluster)}`;
     const [begin = 0, end = 0] = (await inContainer(cluster, pod, "runner", script)).trim().split(" ").map(Number);
     return end - begin;
 }
@@ -101,15 +103,12 @@ async function archivingCost(cluster: Cluster, runner: Runner): Promise<string[]
     const tps = { on: [] as number[], off: [] as number[] };
     // Whatever ends this: without its command the primary keeps its WAL until the volume is full.
     const reset = () => asSuperuser(cluster, "alter system reset archive_command; select pg_reload_conf();");
-    const interrupted = () => void reset().finally(() => process.exit(130));
-    process.once("SIGINT", interrupted);
-    process.once("SIGTERM", interrupted);
+    const callOff = beforeTheEnd(reset);
     try {
         await measureArchiving(cluster, runner, tps);
     } finally {
         await reset();
-        process.off("SIGINT", interrupted);
-        process.off("SIGTERM", interrupted);
+        callOff();
     }
     const show = (values: number[]) => values.map((value) => value.toFixed(0)).join(" / ");
     // Of neighbours: what the host gives changes from minute to minute.
@@ -140,7 +139,7 @@ async function measureArchiving(cluster: Cluster, runner: Runner, tps: Record<"o
 
 async function pgbench(cluster: Cluster): Promise<number> {
     const { name } = await cluster.primary();
-    const command = `pgbench -c 8 -j 2 -T ${seconds} -h /run/postgresql -U postgres app 2>&1`;
+    const command = `pgbench -c 8 -j 2 -T ${seconds} -h /run/postgresql -U postgres ${cluster.readWrite[0]?.database} 2>&1`;
     const output = await inContainer(cluster, name, "postgresql", command);
     const found = /tps = ([\d.]+)/.exec(output);
     if (!found) throw new Error(`pgbench: ${output}`);

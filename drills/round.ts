@@ -5,7 +5,8 @@ import { ToolchainError } from "../offline/errors";
 import { isAtRest, Runner } from "./backup/runner";
 import type { Cluster } from "./cluster";
 import type { Fault, PreparedFault } from "./faults/fault";
-import { StealRecord } from "./host-steal";
+import { Injection } from "./faults/injection";
+import { noCpuTicks, readCpuTicks, StealRecord } from "./host-steal";
 import { differingCopies } from "./ledger/copies";
 import { Ledger } from "./ledger/ledger";
 import { now } from "./ledger/operation";
@@ -38,6 +39,11 @@ export interface RoundResult extends Verdict {
     pauseWhileHealingSeconds: number;
     /** From the fault, or from when healing was begun, until all members and a synchronous standby are back. */
     redundancySeconds: number;
+    /**
+     * From the fault until most of the hosts that start again by themselves had begun to, firmware included; undefined where
+     * none do.
+     */
+    bootSeconds?: number;
     primary: { before: string; after: string };
     /** Timelines that were begun, of whichever instance, but for those that the drill itself asked for beside the fault. */
     promotions: number;
@@ -111,43 +117,25 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
     });
     const sampler = new Sampler(instances);
     const ownDelay = new OwnDelay(now);
-    const steal = new StealRecord(now);
+    // What is withheld from this host is withheld from machines that are containers on it, and from no others.
+    const machinesAreHere = cluster.state.machines.every(({ container }) => container !== undefined);
+    const steal = new StealRecord(now, machinesAreHere ? readCpuTicks : noCpuTicks);
     const timeline = new Timeline(ledger, sampler);
-    let preparing: Promise<PreparedFault> | undefined;
-    let prepared: PreparedFault | undefined;
-    let injecting: Promise<void> | undefined;
-    let healed = false;
+    const injection = new Injection(cluster, fault, options.heal);
     let ended: Error | undefined;
-    let ending: Promise<void> | undefined;
-    // Ctrl-C must leave neither the fault behind nor what was prepared for it.
-    const interrupted = () => {
-        ending ??= Promise.resolve(preparing)
-            .then(async (half) => {
-                // Beside an injection that still works it would find nothing to take back.
-                await injecting?.catch(() => undefined);
-                await half?.heal();
-            })
-            .catch(() => undefined)
-            .finally(() => process.exit(130));
-    };
-    process.once("SIGINT", interrupted);
-    process.once("SIGTERM", interrupted);
     try {
         report("clients write");
         await sleep(warmUpMs);
-        preparing = fault.prepare(cluster);
-        prepared = await preparing;
-        await ending;
+        const prepared = await injection.prepare();
         const faultAt = timeline.mark("fault");
         report(`${prepared.target} is hit`);
-        injecting = prepared.inject();
-        await injecting;
+        await injection.inject(prepared);
         const gaveUp = await whileItLasts(ledger, fault, faultAt, settleSeconds(ttl), report);
         const notBitten = await prepared.notBitten?.();
         const healAt = timeline.mark("heal");
         report("healing");
-        await (options.heal ?? prepared.heal)();
-        healed = true;
+        await injection.heal(prepared);
+        const started = await startsSince(prepared);
         const notHealed = await whyNot(cluster.waitUntilHealed(healLimitSeconds));
         const wholeAt = timeline.mark(notHealed === undefined ? "whole" : "stuck");
         report("waiting for the machines, the nodes and the entries");
@@ -156,19 +144,17 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         await sleep(Math.max(afterWholeMs, healAt + 1000 * settleSeconds(ttl) - now()));
         await options.beforeVerdict?.(cluster);
         const end = now();
+        // One that is held is felt until it is healed and after that.
         const held = fault.holdSeconds !== undefined;
         const seen = ledger.outage(faultAt, held ? end : healAt);
         const later = held ? undefined : ledger.outage(healAt, end);
-        const pause = later?.whole;
-        const longest = pause !== undefined && pause.seconds > seen.whole.seconds ? pause : seen.whole;
-        const worst = [seen, ...(later === undefined ? [] : [later])]
-            .map(({ worstClient }) => worstClient)
-            .reduce((one, other) => (other.seconds > one.seconds ? other : one));
+        const longest = longer(seen.whole, later?.whole);
+        const worst = longer(seen.worstClient, later?.worstClient);
         const disturbed = ({ from, until = end }: Gap): Disturbance => ({
             stolenShare: steal.share(from, until),
             ownDelaySeconds: ownDelay.seconds(from, until),
         });
-        const clearFrom = needsHealing(fault) && prepared.startsAgainByItself !== true ? healAt : faultAt;
+        const clearFrom = started?.last ?? (needsHealing(fault) ? healAt : faultAt);
         const healing = disturbed({ from: clearFrom, until: wholeAt, seconds: 0 });
         const after = await primaryNow(cluster).catch(() => ({ name: nobody, timeline: before.timeline }));
         const twoPrimaries = await sampler.finish();
@@ -181,8 +167,9 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
             outageSeconds: seen.whole.seconds,
             worstClientSeconds: worst.seconds,
             worstClientDisturbance: disturbed(worst),
-            pauseWhileHealingSeconds: pause?.seconds ?? 0,
+            pauseWhileHealingSeconds: later?.whole.seconds ?? 0,
             redundancySeconds: (wholeAt - clearFrom) / 1000,
+            ...(started === undefined ? {} : { bootSeconds: (started.majority - faultAt) / 1000 }),
             primary: { before: before.name, after: after.name },
             promotions: after.timeline - before.timeline - (prepared.ownPromotions?.() ?? 0),
             timelines: { before: before.timeline, after: after.timeline },
@@ -201,15 +188,13 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         ended = error as Error;
         throw error;
     } finally {
-        const leftBehind = healed ? undefined : await prepared?.heal().catch((error: unknown) => error);
+        const leftBehind = await injection.finish();
         ownDelay.stop();
         steal.stop();
-        process.off("SIGINT", interrupted);
-        process.off("SIGTERM", interrupted);
         await Promise.all([ledger.stop(), sampler.finish()]);
         if (leftBehind !== undefined) {
             // eslint-disable-next-line no-unsafe-finally -- worse than what ended the round, which it names
-            throw new LeftBehind(fault.name, leftBehind as Error, ended);
+            throw new LeftBehind(fault.name, leftBehind, ended);
         }
     }
 }
@@ -252,6 +237,16 @@ async function backupsAtRest(cluster: Cluster): Promise<void> {
         .until("no backup runs", backupLimitSeconds, (status) => status.reachable === false || isAtRest(status))
         .catch(() => undefined);
 }
+
+/** When what starts again by itself did, the last of it and most of it. */
+async function startsSince({ upFor }: PreparedFault): Promise<{ last: number; majority: number } | undefined> {
+    if (upFor === undefined) return undefined;
+    const seconds = await waitUntilItWorks("since when it runs again", 60, upFor);
+    const starts = seconds.map((each) => now() - 1000 * each).sort((a, b) => a - b);
+    return { last: starts.at(-1) ?? NaN, majority: starts[Math.floor(starts.length / 2)] ?? NaN };
+}
+
+const longer = (one: Gap, other: Gap = one): Gap => (other.seconds > one.seconds ? other : one);
 
 const whyNot = (waiting: Promise<unknown>): Promise<string | undefined> =>
     waiting.then(

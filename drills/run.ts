@@ -1,12 +1,15 @@
 import { cpus, totalmem } from "node:os";
+import { waitUntilItWorks } from "../components/progress";
 import { explain, ToolchainError } from "../offline/errors";
 import { duration, say, step } from "../offline/progress";
 import type { EffectiveTimers } from "./bars";
+import { beforeTheEnd } from "./before-the-end";
 import type { Cluster } from "./cluster";
 import { keepEvidence } from "./evidence";
 import { catalogue } from "./faults/catalogue";
 import type { Fault } from "./faults/fault";
 import { summarise, type FaultSummary } from "./judgement";
+import { SmallVolume } from "./machine/small-volume";
 import { LeftBehind, NotBegun, runRound, type RoundResult } from "./round";
 
 /** Everything that a run has seen; its JSON is what reports are made of. */
@@ -56,8 +59,11 @@ export interface RunOptions {
 export async function drill(cluster: Cluster, options: RunOptions): Promise<DrillRun> {
     const { faults, rounds, deadline = Infinity, save } = options;
     const run = await begin(cluster, options);
+    const givingBack = SmallVolume.giveAllBack(cluster);
+    const dismiss = beforeTheEnd(() => givingBack);
+    await givingBack.finally(dismiss);
     let last: RoundResult | undefined;
-    const possible = new Map<string, boolean>();
+    const told = new Set<string>();
     // Not the next fault's doing. If it is anybody's, then of the one before.
     const ofTheLast = (message: string): void => {
         if (last !== undefined) run.crashed.push({ fault: last.fault, message: `afterwards: ${message}` });
@@ -71,11 +77,10 @@ export async function drill(cluster: Cluster, options: RunOptions): Promise<Dril
     for (let round = 1; round <= rounds; round += 1) {
         for (const [index, fault] of faults.entries()) {
             if (roundsOf(run, fault).length >= round) continue;
-            if (!possible.has(fault.name)) {
-                possible.set(fault.name, await isPossible(cluster, fault, run).catch(orOfTheLast));
-                save(run);
-            }
-            if (!possible.get(fault.name)) continue;
+            // Each time: it may depend on where the primary is now.
+            const isPossible = await lookForObstacle(cluster, fault, run, told).catch(orOfTheLast);
+            save(run);
+            if (!isPossible) continue;
             if (Date.now() > deadline) {
                 say("The time that was given is over; the same command again goes on with the run.");
                 return run;
@@ -168,14 +173,19 @@ export function assertSameConditions(earlier: DrillRun, now: DrillRun): void {
     }
 }
 
-async function isPossible(cluster: Cluster, fault: Fault, run: DrillRun): Promise<boolean> {
-    const reason = await fault.obstacle?.(cluster).catch((error: unknown) => {
+/** `told`: the reasons that are on the terminal already. */
+async function lookForObstacle(cluster: Cluster, fault: Fault, run: DrillRun, told: Set<string>): Promise<boolean> {
+    // One probe that hangs on a starved host says nothing.
+    const ask = () => Promise.resolve(fault.obstacle?.(cluster));
+    const reason = await waitUntilItWorks(`whether ${fault.name} is possible`, 30, ask).catch((error: unknown) => {
         throw new NotBegun(fault.name, error as Error);
     });
     run.skipped = run.skipped.filter((skipped) => skipped.fault !== fault.name);
     if (reason === undefined) return true;
     run.skipped.push({ fault: fault.name, imitates: fault.imitates, reason });
-    say(`- ${fault.name}: skipped, ${reason}`);
+    const line = `- ${fault.name}: skipped, ${reason}`;
+    if (!told.has(line)) say(line);
+    told.add(line);
     return false;
 }
 

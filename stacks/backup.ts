@@ -46,6 +46,7 @@ export interface RepositorySecrets {
     secretAccessKey?: pulumi.Output<string>;
 }
 
+/** Of a repository that holds a stack's backups, its own or another's. */
 export interface BackupSecrets extends RepositorySecrets {
     passphrase?: pulumi.Output<string>;
 }

@@ -12,7 +12,7 @@ import { defaults, type PostgresHAArgs } from "../components/postgres-ha-args";
 import { ValidationError, type Problem } from "../components/validation";
 import { backupArguments, backupSchema, passphraseKey, type BackupSecrets } from "./backup";
 import { profiles } from "./profiles";
-import { confirm, restoreArguments, restoreSchema, restoreSecretKeys, type RestoreSecrets } from "./restore";
+import { confirm, restoreArguments, restoreSchema, restoreSecretKeys } from "./restore";
 
 const resources = z.strictObject({ cpu: z.string(), memory: z.string() });
 
@@ -161,7 +161,7 @@ export async function toArguments(
     unknown: string[] = [],
     privateKey?: pulumi.Output<string>,
     backupSecrets: BackupSecrets = {},
-    restoreSecrets: RestoreSecrets = {},
+    restoreSecrets: BackupSecrets = {},
 ): Promise<PostgresHAArgs> {
     const subject = `configuration of stack ${stack}`;
     const problems: Problem[] = unknown.map((path) => ({
@@ -175,12 +175,11 @@ export async function toArguments(
     }
     const { profile, machines, backup, restore, drills: _drills, ...rest } = parsed.data;
     const base = profiles[profile ?? "dev"];
-    const key = privateKey ?? keyFromFile(machines.provider === "existing" ? machines.privateKeyFile : "", problems);
     const protectData = rest.protectData ?? base.protectData;
     const args: PostgresHAArgs = {
         stack,
         ...rest,
-        machines: machineArguments(machines, key),
+        machines: machineArguments(machines, privateKey, problems),
         etcd: { ...base.etcd, ...rest.etcd },
         postgres: { ...base.postgres, ...rest.postgres },
         haproxy: { ...base.haproxy, ...rest.haproxy },
@@ -192,7 +191,7 @@ export async function toArguments(
     if (problems.length > 0) {
         throw new ValidationError(subject, problems);
     }
-    const servers = args.machines.machines.slice(0, args.kubernetes?.servers ?? 3);
+    const servers = args.machines.machines.slice(0, args.kubernetes?.servers ?? defaults.kubernetes.servers);
     const apiAddress = await chooseApiEndpoint(
         servers.map(({ address }) => address),
         ports.kubernetes,
@@ -220,11 +219,16 @@ const describe = (issue: z.core.$ZodIssue): Problem => ({
     message: `${issue.message}; the keys and their values are explained in Pulumi.production.yaml`,
 });
 
-function machineArguments(machines: StackConfig["machines"], privateKey: pulumi.Output<string>): MachinesArgs {
+function machineArguments(
+    machines: StackConfig["machines"],
+    privateKey: pulumi.Output<string> | undefined,
+    problems: Problem[],
+): MachinesArgs {
     if (machines.provider === "docker") {
         return machines;
     }
-    return { provider: "existing", machines: machines.machines, privateKey };
+    const key = privateKey ?? keyFromFile(machines.privateKeyFile, problems);
+    return { provider: "existing", machines: machines.machines, privateKey: key };
 }
 
 /** The private key of existing hosts; what keeps it from being read is one more problem beside the others. */
@@ -235,7 +239,7 @@ function keyFromFile(file: string | undefined, problems: Problem[]): pulumi.Outp
             message:
                 "is missing; set it with `pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`, or machines.privateKeyFile",
         });
-    } else if (file !== "") {
+    } else {
         try {
             const key = readFileSync(file.replace(/^~(?=\/)/, homedir()), "utf8");
             const problem = privateKeyProblem(key);

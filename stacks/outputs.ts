@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Endpoints } from "../components/entries";
-import type { ClusterStatus } from "../components/patroni/cluster.step";
+import type { ClusterStatus } from "../components/patroni/until-whole";
 import type { BackupOutput } from "../components/pgbackrest/backups";
 import type { PostgresHA } from "../components/postgres-ha";
 

@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { confirmationToken, describeTarget, type RestoreArgs } from "../components/pgbackrest/restore";
+import { sourceSecretKeys } from "../components/pgbackrest/repository-validation";
 import type { Problem } from "../components/validation";
-import { s3Repository, type RepositorySecrets } from "./backup";
+import { s3Repository, type BackupSecrets } from "./backup";
 
 /** The CLI reads a moment that stands without quotes as a date, and hands it over in the form of its own language. */
 export const asIso8601 = (time: string): string =>
@@ -26,20 +27,12 @@ export const restoreSchema = z.strictObject({
     confirm: z.string().optional(),
 });
 
-export interface RestoreSecrets extends RepositorySecrets {
-    passphrase?: pulumi.Output<string>;
-}
-
 /** Keys of the stack's configuration for `restore.from`. */
-export const restoreSecretKeys = {
-    accessKeyId: "restoreAccessKeyId",
-    secretAccessKey: "restoreSecretAccessKey",
-    passphrase: "restorePassphrase",
-} as const;
+export const restoreSecretKeys = { ...sourceSecretKeys, passphrase: "restorePassphrase" } as const;
 
 export function restoreArguments(
     { from, ...restore }: z.infer<typeof restoreSchema>,
-    { passphrase, ...keys }: RestoreSecrets,
+    { passphrase, ...keys }: BackupSecrets,
     problems: Problem[],
 ): RestoreArgs {
     if (from && !passphrase) {

@@ -1,5 +1,5 @@
 import type { ArchiveStatus, RunnerStatus } from "../../components/pgbackrest/runner-api";
-import type { BackupStatus } from "./backup";
+import type { BackupProbe } from "./backup";
 import type { WriteProbe } from "./serving";
 
 /** Older than this the archive is behind: `archive_timeout` and the push of a segment. */
@@ -19,7 +19,7 @@ export const age = (from: string | null | undefined, now: string): string => {
  * `archived`, `backed up` and `restore-tested`, each with when and what is wrong. Empty in a stack without backups.
  * `unarchived`: what PostgreSQL's own archiver says it failed at last; the repository alone does not show it.
  */
-export function backupLines(status: BackupStatus, unarchived?: string): string[] {
+export function backupLines(status: BackupProbe, unarchived?: string): string[] {
     if (status === undefined) {
         return [];
     }
@@ -38,7 +38,7 @@ export const unarchivedOf = (writes: WriteProbe[]): string | undefined =>
     writes.find(({ unarchived }) => unarchived !== undefined)?.unarchived;
 
 /** Why a loss of every machine would lose more than a minute, or could not be undone at all. */
-export function backupReasons(status: BackupStatus, unarchived?: string): string[] {
+export function backupReasons(status: BackupProbe, unarchived?: string): string[] {
     if (status === undefined) {
         return [];
     }

@@ -5,9 +5,9 @@ import type { BackupAccess, StackState } from "./stack-state";
 import type { Tunnel } from "./tunnel";
 
 /** What the backup runner says; a text when it does not answer; undefined in a stack without backups. */
-export type BackupStatus = RunnerStatus | { problem: string; silent: true } | undefined;
+export type BackupProbe = RunnerStatus | { problem: string; silent: true } | undefined;
 
-export async function probeBackup(state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<BackupStatus> {
+export async function probeBackup(state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<BackupProbe> {
     if (state.backup === undefined) {
         return state.outputs.backup === undefined
             ? undefined

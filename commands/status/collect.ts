@@ -1,4 +1,4 @@
-import { probeBackup, type BackupStatus } from "./backup";
+import { probeBackup, type BackupProbe } from "./backup";
 import { probeEtcd, type EtcdStatus } from "./etcd";
 import { probeProxies, type ProxyStatus } from "./haproxy";
 import { Kubernetes, type NodeStatus } from "./kubernetes";
@@ -21,7 +21,7 @@ export interface Observation {
     writes: WriteProbe[];
     reads: ReadProbe[];
     /** Undefined in a stack without backups. */
-    backup?: BackupStatus;
+    backup?: BackupProbe;
 }
 
 /** Looks at everything side by side; each probe has a limit of its own, so that a lost machine costs seconds. */

@@ -25,14 +25,10 @@ export interface PatroniSettings {
     strict: boolean;
 }
 
-interface ListedMember extends Member {
-    pending_restart?: boolean;
-}
-
 /** PostgreSQL instances as Patroni sees them, each also asked itself. */
 export async function probeInstances(state: StackState, tunnel: Tunnel, timeoutMs = 4000): Promise<InstanceStatus[]> {
     const question = questions(state, tunnel, timeoutMs);
-    const lists = state.instances.map(({ address }) => question<{ members: ListedMember[] }>(address, "/cluster"));
+    const lists = state.instances.map(({ address }) => question<{ members: Member[] }>(address, "/cluster"));
     const own = state.instances.map(({ address }) =>
         question<{ state: string }>(address, "/patroni").then(
             () => true,
@@ -40,7 +36,7 @@ export async function probeInstances(state: StackState, tunnel: Tunnel, timeoutM
             (error: Error) => error.message.includes("status 503"),
         ),
     );
-    const { members } = await Promise.any(lists).catch(() => ({ members: [] as ListedMember[] }));
+    const { members } = await Promise.any(lists).catch(() => ({ members: [] as Member[] }));
     const answers = await Promise.all(own);
     return state.instances.map(({ name }, index) =>
         describeInstance(
@@ -88,7 +84,7 @@ const questions =
         });
     };
 
-export function describeInstance(name: string, answers: boolean, member: ListedMember | undefined): InstanceStatus {
+export function describeInstance(name: string, answers: boolean, member: Member | undefined): InstanceStatus {
     const role = member === undefined ? "unknown" : member.role === "leader" ? "primary" : "replica";
     return {
         name,

@@ -68,3 +68,13 @@ export class SigningKey extends StepResource {
         );
     }
 }
+
+/** A certificate as the files of a Secret, with the authority that its holder trusts. */
+export const tlsFiles = (
+    { certificate: authority }: CertificateAuthority,
+    { certificate, privateKey }: Certificate,
+): Record<string, pulumi.Output<string>> => ({
+    "ca.crt": authority,
+    "tls.crt": certificate,
+    "tls.key": pulumi.secret(privateKey),
+});

@@ -1,9 +1,10 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { Certificate, CertificateAuthority, tlsFiles } from "../certificates/certificates";
 import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import { MemberCount } from "../member-count";
+import { createDisruptionBudget, createMemberServices, type MemberSet } from "../member-set";
 import { etcdMemberName, labels, keyPrefix, ports } from "../naming";
 import { etcdMemberAddress } from "../network";
 import {
@@ -62,9 +63,19 @@ export class EtcdCluster extends pulumi.ComponentResource {
             { parent: this },
         );
         const tls = createTls(name, args, members, this.authority, this, object);
-        const services = createServices(name, args, members, object);
+        const set: MemberSet = {
+            name: setName(args.cluster),
+            labels: labels(args.cluster, "etcd"),
+            members,
+            ports: [
+                { name: "client", port: ports.etcdClient },
+                { name: "peer", port: ports.etcdPeer },
+            ],
+            metadata: (...of) => metadata(args, ...of),
+        };
+        const services = createMemberServices(name, set, object);
         const account = createMarkerAccess(name, args, object);
-        createDisruptionBudget(name, args, object);
+        createDisruptionBudget(name, set, object);
         const count = new MemberCount(`${name}-member-count`, "etcd.members", args.members, { parent: this });
         const statefulSet = createStatefulSet(name, args, members, tls, account, {
             ...object,
@@ -115,58 +126,10 @@ function createTls(
         `${name}-tls`,
         {
             metadata: metadata(args, `${setName(args.cluster)}-tls`),
-            stringData: {
-                "ca.crt": authority.certificate,
-                "tls.crt": certificate.certificate,
-                "tls.key": pulumi.secret(certificate.privateKey),
-            },
+            stringData: tlsFiles(authority, certificate),
         },
         object,
     );
-}
-
-/** One Service with a fixed address per member: no DNS between members, nor between Patroni and them. */
-function createServices(
-    name: string,
-    args: EtcdClusterArgs,
-    members: Member[],
-    object: pulumi.CustomResourceOptions,
-): kubernetes.core.v1.Service[] {
-    const memberPorts = [
-        { name: "client", port: ports.etcdClient },
-        { name: "peer", port: ports.etcdPeer },
-    ];
-    const headless = new kubernetes.core.v1.Service(
-        `${name}-headless`,
-        {
-            metadata: metadata(args, setName(args.cluster)),
-            spec: {
-                clusterIP: "None",
-                publishNotReadyAddresses: true,
-                selector: labels(args.cluster, "etcd"),
-                ports: memberPorts,
-            },
-        },
-        object,
-    );
-    const single = members.map(
-        (member, index) =>
-            new kubernetes.core.v1.Service(
-                `${name}-${index}`,
-                {
-                    // Its pod comes later: waiting for endpoints would wait for ever.
-                    metadata: metadata(args, member.name, skipAwait),
-                    spec: {
-                        clusterIP: member.address,
-                        publishNotReadyAddresses: true,
-                        selector: { "statefulset.kubernetes.io/pod-name": member.name },
-                        ports: memberPorts,
-                    },
-                },
-                object,
-            ),
-    );
-    return [headless, ...single];
 }
 
 /** The members may read and create one kind of object: the marker that says the cluster was formed. */
@@ -204,17 +167,6 @@ function createMarkerAccess(
 }
 
 const markerName = ({ cluster }: EtcdClusterArgs): string => `${setName(cluster)}-formed`;
-
-function createDisruptionBudget(name: string, args: EtcdClusterArgs, object: pulumi.CustomResourceOptions): void {
-    new kubernetes.policy.v1.PodDisruptionBudget(
-        `${name}-budget`,
-        {
-            metadata: metadata(args, setName(args.cluster)),
-            spec: { maxUnavailable: 1, selector: { matchLabels: labels(args.cluster, "etcd") } },
-        },
-        object,
-    );
-}
 
 function createStatefulSet(
     name: string,

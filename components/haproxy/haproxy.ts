@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { createHash } from "node:crypto";
+import { textDigest } from "../content-digest";
 import { labels, ports, readOnlyService, readWriteService } from "../naming";
 import type { Timers } from "../recovery";
 import {
@@ -41,9 +41,7 @@ export class Haproxy extends pulumi.ComponentResource {
         const serverState = renderServerState(args.instances);
         const digest = pulumi
             .output(args.patroniAuthority)
-            .apply((authority) =>
-                createHash("sha256").update(config).update(serverState).update(authority).digest("hex").slice(0, 16),
-            );
+            .apply((authority) => textDigest(config, serverState, authority));
         const configMap = new kubernetes.core.v1.ConfigMap(
             `${name}-config`,
             {

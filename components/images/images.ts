@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
-import { image, type Image, type ImageName } from "./image";
+import { image, imageNames, type Image, type ImageName } from "./image";
 
 export interface ImagesArgs {
     /** Nodes that must hold the images, with what must exist before. */
@@ -9,8 +9,6 @@ export interface ImagesArgs {
     /** As in PostgresHAArgs. */
     packagesAsOf?: string;
 }
-
-const names: ImageName[] = ["etcd", "patroni", "haproxy"];
 
 /** The stack's container images, built once and present on every node. */
 export class Images extends pulumi.ComponentResource {
@@ -21,7 +19,7 @@ export class Images extends pulumi.ComponentResource {
 
     constructor(name: string, args: ImagesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("postgresha:images:Images", name, {}, opts);
-        const images = names.map((imageName) => ({ imageName, image: image(imageName, args.packagesAsOf) }));
+        const images = imageNames.map((imageName) => ({ imageName, image: image(imageName, args.packagesAsOf) }));
         const built = images.map(
             ({ imageName, image }) => new BuiltImage(`${name}-${imageName}`, image, { parent: this }),
         );

@@ -10,6 +10,16 @@ export interface DatabaseOwner {
     password: string;
 }
 
+/** States of before there was an owner in them say nothing. */
+export function refuseOtherOwner(before: DatabaseOwner | undefined, owner: DatabaseOwner): void {
+    if (before !== undefined && before.name !== owner.name) {
+        throw new Error(
+            `database.owner: the role ${before.name} was made with the database, and an update renames none. Name it again; for ` +
+                `another one \`create role ${owner.name} login password …\` in the database. Nothing was restarted`,
+        );
+    }
+}
+
 /** An election may be on its way. */
 const patienceSeconds = 60;
 

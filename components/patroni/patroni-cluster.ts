@@ -1,12 +1,13 @@
-import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { Certificate, CertificateAuthority, tlsFiles } from "../certificates/certificates";
+import { textDigest } from "../content-digest";
 import { MemberCount } from "../member-count";
+import { createDisruptionBudget, createMemberServices, type MemberSet } from "../member-set";
 import { instanceName, labels, ports } from "../naming";
 import { instanceAddress } from "../network";
-import { holdsData, inCluster, keepsClaims, metadataOf, skipAwait } from "../workload";
+import { holdsData, inCluster, keepsClaims, metadataOf } from "../workload";
 import { renderPatroniConfig } from "./config";
 import { dynamicConfig, type DynamicConfig } from "./dynamic-config";
 import { createInstances } from "./instances";
@@ -52,8 +53,19 @@ export class PatroniCluster extends pulumi.ComponentResource {
             },
             object,
         );
-        const services = createServices(name, args, this.instances, object);
-        createDisruptionBudget(name, args, object);
+        const set: MemberSet = {
+            name: args.cluster,
+            labels: labels(args.cluster, "postgresql"),
+            members: this.instances,
+            ports: [
+                { name: "postgresql", port: ports.postgresql },
+                { name: "patroni", port: ports.patroni },
+                ...(args.backup ? [{ name: "pgbackrest", port: ports.pgBackRest }] : []),
+            ],
+            metadata: (...of) => metadata(args, ...of),
+        };
+        const services = createMemberServices(name, set, object);
+        createDisruptionBudget(name, set, object);
         const count = new MemberCount(`${name}-member-count`, "postgres.instances", this.instances.length, {
             parent: this,
         });
@@ -63,7 +75,7 @@ export class PatroniCluster extends pulumi.ComponentResource {
             {
                 instances: this.instances,
                 config,
-                configDigest: createHash("sha256").update(render({})).digest("hex").slice(0, 16),
+                configDigest: textDigest(render({})),
                 credentials: credentials.secret,
                 ...tls.secrets,
             },
@@ -181,70 +193,10 @@ function createTls(
         "tls.crt": api.certificate,
         "tls.key": pulumi.secret(api.privateKey),
     });
-    const etcdTls = secret("etcd-client", {
-        "ca.crt": args.etcd.authority.certificate,
-        "tls.crt": etcdClient.certificate,
-        "tls.key": pulumi.secret(etcdClient.privateKey),
-    });
+    const etcdTls = secret("etcd-client", tlsFiles(args.etcd.authority, etcdClient));
     return {
         serverAuthority: serverAuthority.certificate,
         patroniAuthority: patroniAuthority.certificate,
         secrets: { tls, etcdTls },
     };
-}
-
-/** One Service with a fixed address per instance: proxies and members never wait for DNS. */
-function createServices(
-    name: string,
-    args: PatroniClusterArgs,
-    instances: { name: string; address: string }[],
-    object: pulumi.CustomResourceOptions,
-): kubernetes.core.v1.Service[] {
-    const instancePorts = [
-        { name: "postgresql", port: ports.postgresql },
-        { name: "patroni", port: ports.patroni },
-        ...(args.backup ? [{ name: "pgbackrest", port: ports.pgBackRest }] : []),
-    ];
-    const headless = new kubernetes.core.v1.Service(
-        `${name}-headless`,
-        {
-            metadata: metadata(args, args.cluster),
-            spec: {
-                clusterIP: "None",
-                publishNotReadyAddresses: true,
-                selector: labels(args.cluster, "postgresql"),
-                ports: instancePorts,
-            },
-        },
-        object,
-    );
-    const single = instances.map(
-        (instance, index) =>
-            new kubernetes.core.v1.Service(
-                `${name}-${index}`,
-                {
-                    // Its pod comes later: waiting for endpoints would wait for ever.
-                    metadata: metadata(args, instance.name, skipAwait),
-                    spec: {
-                        clusterIP: instance.address,
-                        publishNotReadyAddresses: true,
-                        selector: { "statefulset.kubernetes.io/pod-name": instance.name },
-                        ports: instancePorts,
-                    },
-                },
-                object,
-            ),
-    );
-    return [headless, ...single];
-}
-
-function createDisruptionBudget(name: string, args: PatroniClusterArgs, object: pulumi.CustomResourceOptions): void {
-    new kubernetes.policy.v1.PodDisruptionBudget(
-        `${name}-budget`,
-        {
-            metadata: metadata(args, args.cluster),
-            spec: { maxUnavailable: 1, selector: { matchLabels: labels(args.cluster, "postgresql") } },
-        },
-        object,
-    );
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { StepResource } from "../dynamic";
 import { access, type Machine } from "../machines/machine";
 import type { ProxySet } from "../haproxy/roll";
-import type { ClusterStatus } from "./cluster.step";
+import type { ClusterStatus } from "./until-whole";
 import type { Rebirth } from "./rebirth";
 import type { DynamicConfig } from "./dynamic-config";
 import type { DatabaseOwner } from "./owner";
@@ -22,7 +22,7 @@ export interface PatroniStateArgs {
     rebirth?: Rebirth;
 }
 
-/** The running cluster: its dynamic configuration as asked for, and what was seen of it last. */
+/** The running cluster, brought to what was asked for (cluster.step.ts), and what was seen of it last. */
 export class PatroniState extends StepResource {
     declare readonly status: pulumi.Output<ClusterStatus>;
 

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { textDigest } from "../content-digest";
 import { backupRunnerName, labels, ports } from "../naming";
 import { quantityBytes } from "../quantity";
 import {
@@ -138,7 +138,7 @@ const container = (args: BackupRunnerArgs): kubernetes.types.input.core.v1.Conta
         { name: "PATRONI_ADDRESSES", value: args.instances.map(({ address }) => address).join(" ") },
         { name: "PATRONI_AUTHORITY", value: args.patroniAuthority },
         // Its certificate is read once: a new one is a new pod.
-        { name: "CERTIFICATE", value: args.pgBackRest.runnerCertificate.apply(digest) },
+        { name: "CERTIFICATE", value: args.pgBackRest.runnerCertificate.apply((text) => textDigest(text)) },
     ],
     ports: [{ name: "https", containerPort: ports.backupRunner }],
     resources: resources(args.backup.resources),
@@ -160,8 +160,6 @@ const container = (args: BackupRunnerArgs): kubernetes.types.input.core.v1.Conta
         { name: "scratch", mountPath: backupPaths.scratch },
     ],
 });
-
-const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
 /** Where the backups lie, for people. */
 export const describeRepository = ({ host, port, bucket, path }: Repository): string =>

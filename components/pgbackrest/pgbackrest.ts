@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { Certificate, CertificateAuthority } from "../certificates/certificates";
+import { Certificate, CertificateAuthority, tlsFiles } from "../certificates/certificates";
 import type { Machine } from "../machines/machine";
 import { backupRunnerName, ports } from "../naming";
 import { paths } from "../patroni/config";
@@ -250,11 +250,7 @@ function createTls(
             `${name}-${suffix}-tls`,
             {
                 metadata: metadata(args, `${args.cluster}-${suffix}-tls`),
-                stringData: {
-                    "ca.crt": authority.certificate,
-                    "tls.crt": certificate.certificate,
-                    "tls.key": pulumi.secret(certificate.privateKey),
-                },
+                stringData: tlsFiles(authority, certificate),
             },
             object,
         );

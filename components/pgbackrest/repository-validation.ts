@@ -10,8 +10,16 @@ import {
     type S3RepositoryArgs,
 } from "./repository-args";
 
-/** Everything that is wrong with a repository, by default `backup.repository`. Whether it answers is not known here. */
-export function repositoryProblems(args: RepositoryArgs, machines: MachinesArgs, at = "backup.repository"): Problem[] {
+/**
+ * Everything that is wrong with a repository, by default `backup.repository`; `keys`: where its credentials are set. Whether
+ * it answers is not known here.
+ */
+export function repositoryProblems(
+    args: RepositoryArgs,
+    machines: MachinesArgs,
+    at = "backup.repository",
+    keys: Record<keyof typeof secretKeys, string> = secretKeys,
+): Problem[] {
     const problems: Problem[] = [];
     const add: Add = (field, message) => problems.push({ path: [at, ...field].join("."), message });
     commonProblems(args, add);
@@ -20,7 +28,7 @@ export function repositoryProblems(args: RepositoryArgs, machines: MachinesArgs,
     } else {
         endpointProblems(args, add);
         certificateProblems(args, add);
-        credentialProblems(args, add);
+        credentialProblems(args, keys, add);
     }
     return problems;
 }
@@ -90,18 +98,28 @@ function certificateProblems({ caCertificate }: S3RepositoryArgs, add: Add): voi
     }
 }
 
-function credentialProblems({ accessKeyId, secretAccessKey, role }: S3RepositoryArgs, add: Add): void {
-    const keys = { accessKeyId, secretAccessKey };
-    const given = (["accessKeyId", "secretAccessKey"] as const).filter((key) => keys[key] !== undefined);
+function credentialProblems(
+    { accessKeyId, secretAccessKey, role }: S3RepositoryArgs,
+    keys: Record<keyof typeof secretKeys, string>,
+    add: Add,
+): void {
+    const values = { accessKeyId, secretAccessKey };
+    const given = (["accessKeyId", "secretAccessKey"] as const).filter((key) => values[key] !== undefined);
     if (role === true && given.length > 0) {
         add(["role"], `true and ${given.join(", ")} exclude each other; give only one kind of credentials`);
     }
     if (role !== true && given.length < 2) {
         const missing = (["accessKeyId", "secretAccessKey"] as const).filter((key) => !given.includes(key));
-        const commands = missing.map((key) => `\`pulumi config set --secret ${secretKeys[key]}\``);
+        const commands = missing.map((key) => `\`pulumi config set --secret ${keys[key]}\``);
         add([], `has no ${missing.join(" and no ")}; set ${commands.join(" and ")}, or role: true`);
     }
 }
 
 /** Keys of the stack's configuration that hold the credentials. */
 export const secretKeys = { accessKeyId: "backupAccessKeyId", secretAccessKey: "backupSecretAccessKey" } as const;
+
+/** The same for the repository that a restore reads from (`restore.from`). */
+export const sourceSecretKeys = {
+    accessKeyId: "restoreAccessKeyId",
+    secretAccessKey: "restoreSecretAccessKey",
+} as const;

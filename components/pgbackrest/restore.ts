@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Problem } from "../validation";
 import type { MachinesArgs } from "../machines/machines-args";
 import type { S3RepositoryArgs } from "./repository-args";
-import { repositoryProblems } from "./repository-validation";
+import { repositoryProblems, sourceSecretKeys } from "./repository-validation";
 import type * as pulumi from "@pulumi/pulumi";
 
 /** Where recovery stops: exactly one of these. */
@@ -75,7 +75,9 @@ export function restoreProblems(
         add("generation", `${restore.generation} counts no restore; use 1 for the first, one more for the next`);
     }
     if (restore.from) {
-        problems.push(...repositoryProblems(restore.from.repository, machines, "restore.from.repository"));
+        problems.push(
+            ...repositoryProblems(restore.from.repository, machines, "restore.from.repository", sourceSecretKeys),
+        );
     }
     const given = kinds.filter((kind) => kind in restore.target);
     if (given.length !== 1) {

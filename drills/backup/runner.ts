@@ -6,6 +6,11 @@ import type { Cluster } from "../cluster";
 /** Nothing runs, and nothing is asked for. */
 export const isAtRest = ({ running, requested }: RunnerStatus): boolean => !running && requested.length === 0;
 
+/** No backup runs, where there are any. */
+export async function backupsAtRest(cluster: Cluster): Promise<void> {
+    if (cluster.state.backup !== undefined) await new Runner(cluster).idle();
+}
+
 /** The backup runner of a running stack, as drills use it. */
 export class Runner {
     constructor(private readonly cluster: Cluster) {}

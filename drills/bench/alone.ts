@@ -1,5 +1,6 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "../machine/shell";
 import { kubectl } from "../backup/pods";
+import { beforeTheEnd } from "../before-the-end";
 import type { Cluster, MachineOf } from "../cluster";
 import { undoLater } from "../machine/undo-later";
 import { inInstance } from "./instance";
@@ -25,20 +26,32 @@ const reset = ["alter system reset synchronous_standby_names", "alter system res
  */
 export async function alone<Result>(cluster: Cluster, act: () => Promise<Result>): Promise<Result> {
     const primary = await cluster.primaryMachine();
-    const machines = await Promise.all(cluster.state.machines.map(({ access }) => cluster.tunnel.ssh(access)));
+    const machines = cluster.state.machines.map((machine) => cluster.shell(machine));
     const inPrimary = `exec ${primary.name} -c postgresql --`;
     const callOff = await undoLater(await cluster.server(), afterAnEnd(cluster, inPrimary));
     const thaws: (() => Promise<void>)[] = [];
+    let freezing: Promise<unknown> = Promise.resolve();
+    let undoing: Promise<void> | undefined;
+    const undo = () =>
+        (undoing ??= (async () => {
+            await freezing.catch(() => undefined);
+            await alter(primary, reset).finally(() => Promise.all(thaws.map((thaw) => thaw())));
+            await kubectl(cluster, `${inPrimary} patronictl resume --wait`);
+            await cluster.waitUntilHealed();
+            await callOff();
+        })());
+    const dismiss = beforeTheEnd(undo);
     try {
-        await kubectl(cluster, `${inPrimary} patronictl pause --wait`);
-        thaws.push(...(await Promise.all(machines.map(freezeOthers))));
+        freezing = kubectl(cluster, `${inPrimary} patronictl pause --wait`).then(() =>
+            Promise.all(machines.map((ssh) => freezeOthers(ssh, thaws))),
+        );
+        await freezing;
+        await undoing;
         await alter(primary, set);
         return await act();
     } finally {
-        await alter(primary, reset).finally(() => Promise.all(thaws.map((thaw) => thaw())));
-        await kubectl(cluster, `${inPrimary} patronictl resume --wait`);
-        await cluster.waitUntilHealed();
-        await callOff();
+        await undo();
+        dismiss();
     }
 }
 
@@ -46,7 +59,9 @@ export async function alone<Result>(cluster: Cluster, act: () => Promise<Result>
 function afterAnEnd(cluster: Cluster, inPrimary: string): string {
     const exec = `k3s kubectl -n ${cluster.state.namespace} ${inPrimary}`;
     const statements = [...reset, "select pg_reload_conf()"].map((statement) => `-c "${statement}"`).join(" ");
-    return `sleep 60; ${exec} psql --no-psqlrc -q -h /run/postgresql -U postgres ${statements}; ${exec} patronictl resume`;
+    const psql = `${exec} psql --no-psqlrc -q -h /run/postgresql -U postgres ${statements}`;
+    // Kubernetes may not answer yet. Patroni that is not paused needs no resuming, and says so with an error.
+    return `sleep 60; until ${psql}; do sleep 5; done; ${exec} patronictl resume`;
 }
 
 async function alter(primary: MachineOf, statements: string[]): Promise<void> {
@@ -54,15 +69,15 @@ async function alter(primary: MachineOf, statements: string[]): Promise<void> {
     await inInstance(primary.ssh, `${psql} > /dev/null`, 20, [...statements, "select pg_reload_conf();\n"].join(";\n"));
 }
 
-/** Returns what thaws them. */
-async function freezeOthers(ssh: SshConnection): Promise<() => Promise<void>> {
+/** `thaws`: takes what thaws them, before they are frozen. */
+async function freezeOthers(ssh: Shell, thaws: (() => Promise<void>)[]): Promise<void> {
     const list = async (group: string) => (await ssh.run(others(group))).stdout.split("\n").filter(Boolean).join(" ");
     const [kubernetes, pods] = [await list(groups.kubernetes), await list(groups.pods)];
     const thaw = `kill -CONT ${pods}; sleep ${secondsBeforeTheKubelet}; kill -CONT ${kubernetes}; true`;
     const callOff = await undoLater(ssh, thaw);
-    await ssh.run(`kill -STOP ${kubernetes} ${pods}; true`);
-    return async () => {
+    thaws.push(async () => {
         await ssh.run(thaw);
         await callOff();
-    };
+    });
+    await ssh.run(`kill -STOP ${kubernetes} ${pods}; true`);
 }

@@ -12,8 +12,13 @@ export const loads: Load[] = [
     { name: "ledger-insert", options: "--file=/tmp/bench/ledger-insert.sql", writes: true },
 ];
 
+/** As drills/ledger has it, in a schema that goes with the benchmark. */
+export const ledgerTable =
+    "create table ledger (round text not null, id bigint not null, client int not null, " +
+    "written timestamptz not null default clock_timestamp()); create index on ledger (round)";
+
 export const ledgerInsert = `\\set id random(1, 9000000000)
-insert into ledger (id, client) values (:id, :client_id);
+insert into ledger (round, id, client) values ('bench', :id, :client_id);
 `;
 
 /** direct: to the primary's own port. haproxy: through the entry of the machine that the load comes from. */
@@ -32,14 +37,19 @@ export interface Case {
 /** One run of pgbench. */
 export interface Measurement extends Case {
     transactionsPerSecond: number;
-    /** Milliseconds of a transaction. */
-    latency: { p50: number; p95: number; p99: number };
-    failed: number;
+    latency: Latency;
     /** Cores in use while it ran, by part, over all machines. */
     cores: Record<string, number>;
     /** Bytes at its end, by part, over all machines. */
     memory: Record<string, number>;
     stolenShare: number;
+}
+
+/** Milliseconds of a transaction. */
+export interface Latency {
+    p50: number;
+    p95: number;
+    p99: number;
 }
 
 export interface CaseGroup {

@@ -11,21 +11,26 @@ const jump = (minutes: number): Fault => ({
     async obstacle(cluster) {
         const { machine, ssh } = await cluster.primaryMachine();
         const { exitCode } = await ssh.run("systemd-detect-virt --quiet --container", { allowFailure: true });
-        return exitCode === 0
-            ? `${machine.name} is a container: it has no clock of its own, and setting it would set its host's`
-            : undefined;
+        if (exitCode === 0) {
+            return `${machine.name} is a container: it has no clock of its own, and setting it would set its host's`;
+        }
+        const { stdout } = await ssh.run("timedatectl show -p NTP --value", { allowFailure: true });
+        return stdout.trim() === "yes"
+            ? undefined
+            : `the clock of ${machine.name} is kept by no time service that timedatectl knows, which would set it right again`;
     },
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const shift = (by: number) => `date --set=@$(($(date +%s) + ${by}))`;
-        let jumped = false;
+        const uptime = "$(cut -d . -f 1 /proc/uptime)";
+        // A clock that nobody sets goes on from there.
+        const begun = (await ssh.run(`echo $(($(date +%s) - ${uptime}))`)).stdout.trim();
+        const setBack = `date --set=@$((${begun} + ${uptime})); timedatectl set-ntp true`;
         let callOff = (): Promise<void> => Promise.resolve();
         return {
             target: `${name} on ${machine.name}`,
             async inject() {
-                callOff = await undoLater(ssh, "timedatectl set-ntp true");
-                await ssh.run(`timedatectl set-ntp false 2>/dev/null; ${shift(60 * minutes)}`);
-                jumped = true;
+                callOff = await undoLater(ssh, setBack);
+                await ssh.run(`timedatectl set-ntp false; date --set=@$((${begun} + ${uptime} + ${60 * minutes}))`);
                 await sleep(100);
             },
             async notBitten() {
@@ -34,9 +39,7 @@ const jump = (minutes: number): Fault => ({
                 return Math.abs(ahead - 60 * minutes) < 60 ? undefined : `its clock is ${ahead.toFixed(0)} s ahead`;
             },
             async heal() {
-                if (jumped) {
-                    await ssh.run(`${shift(-60 * minutes)}; timedatectl set-ntp true`, { allowFailure: true });
-                }
+                await ssh.run(setBack);
                 await callOff();
             },
         };

@@ -1,4 +1,4 @@
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import { healsItself, type Fault } from "./fault";
 
 export const containerKill: Fault = {
@@ -8,7 +8,7 @@ export const containerKill: Fault = {
     failover: "allowed",
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const postmaster = await process(ssh, "postmaster");
+        const postmaster = await processOf(ssh, "postmaster");
         // The end of the first process of a PID namespace ends all the others.
         const { stdout } = await ssh.run(
             `for p in $(pgrep --ns ${postmaster} --nslist pid); do ` +

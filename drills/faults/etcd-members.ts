@@ -3,7 +3,7 @@ import { probeEtcd } from "../../commands/status/etcd";
 import type { Cluster, MachineOf } from "../cluster";
 import { etcdLeader, etcdMembers } from "../machine/etcd-leader";
 import { holdDown } from "../machine/hold-down";
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import { healsItself, type Fault } from "./fault";
 
 export const etcdLeaderKill: Fault = {
@@ -12,8 +12,8 @@ export const etcdLeaderKill: Fault = {
     bar: "unaffected",
     failover: "forbidden",
     async prepare(cluster) {
-        const { name, machine, ssh } = await cluster.machineOf(await etcdLeader(cluster));
-        const member = await process(ssh, "etcd");
+        const { name, machine, ssh } = cluster.machineOf(await etcdLeader(cluster));
+        const member = await processOf(ssh, "etcd");
         return {
             target: `${name} on ${machine.name}`,
             inject: () => signal(ssh, "KILL", [member]),
@@ -64,7 +64,7 @@ async function leaderFirst(cluster: Cluster): Promise<MachineOf[]> {
     const leader = await etcdLeader(cluster);
     const members = await etcdMembers(cluster);
     members.sort((a, b) => Number(b.name === leader.name) - Number(a.name === leader.name));
-    return Promise.all(members.map((member) => cluster.machineOf(member)));
+    return members.map((member) => cluster.machineOf(member));
 }
 
 export const etcdOneMemberDown = membersDown(

@@ -12,8 +12,11 @@ export interface PreparedFault {
     heal(): Promise<void>;
     /** Promotions that preparing and healing asked for: they are no part of what the fault did. */
     ownPromotions?(): number;
-    /** What is gone starts again by itself, as soon as it can: the way back to redundancy begins with the fault. */
-    startsAgainByItself?: boolean;
+    /**
+     * Asked when it is healed: for how many seconds what was gone and starts again by itself runs now, each of it. The way
+     * back to redundancy begins when the last had started. Without it, where healing or the fault was begun.
+     */
+    upFor?: () => Promise<number[]>;
 }
 
 export interface Fault {

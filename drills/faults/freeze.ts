@@ -1,10 +1,10 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "../machine/shell";
 import type { Cluster, MachineOf } from "../cluster";
-import { process, processes, resume, signal, withChildren } from "../machine/processes";
+import { processOf, processes, resume, signal, withChildren } from "../machine/processes";
 import { undoLater } from "../machine/undo-later";
 import type { Fault, PreparedFault } from "./fault";
 
-async function freeze(on: MachineOf, find: (ssh: SshConnection) => Promise<number[]>): Promise<PreparedFault> {
+async function freeze(on: MachineOf, find: (ssh: Shell) => Promise<number[]>): Promise<PreparedFault> {
     const { name, machine, ssh } = on;
     let frozen: number[] = [];
     let callOff = (): Promise<void> => Promise.resolve();
@@ -22,12 +22,12 @@ async function freeze(on: MachineOf, find: (ssh: SshConnection) => Promise<numbe
     };
 }
 
-const postmaster = async (ssh: SshConnection): Promise<number[]> => [await process(ssh, "postmaster")];
-const allOfPostgres = async (ssh: SshConnection) => withChildren(ssh, await process(ssh, "postmaster"));
-const patroni = (ssh: SshConnection) => processes(ssh, "patroni");
-const both = async (ssh: SshConnection) => [...(await patroni(ssh)), ...(await allOfPostgres(ssh))];
+const postmaster = async (ssh: Shell): Promise<number[]> => [await processOf(ssh, "postmaster")];
+const allOfPostgres = async (ssh: Shell) => withChildren(ssh, await processOf(ssh, "postmaster"));
+const patroni = (ssh: Shell) => processes(ssh, "patroni");
+const both = async (ssh: Shell) => [...(await patroni(ssh)), ...(await allOfPostgres(ssh))];
 
-const ofPrimary = (find: (ssh: SshConnection) => Promise<number[]>) => async (cluster: Cluster) =>
+const ofPrimary = (find: (ssh: Shell) => Promise<number[]>) => async (cluster: Cluster) =>
     freeze(await cluster.primaryMachine(), find);
 
 export const postmasterFreeze: Fault = {
@@ -72,6 +72,6 @@ export const standbyFreeze: Fault = {
     failover: "forbidden",
     holdSeconds: 30,
     async prepare(cluster) {
-        return freeze(await cluster.machineOf(await cluster.standby()), allOfPostgres);
+        return freeze(cluster.machineOf(await cluster.standby()), allOfPostgres);
     },
 };

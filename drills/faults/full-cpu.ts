@@ -9,18 +9,18 @@ const fullCpu = (seconds: number, long: boolean): Fault => ({
     failover: "forbidden",
     holdSeconds: seconds,
     long,
-    async prepare(cluster) {
-        const shells = await Promise.all(cluster.state.machines.map(({ access }) => cluster.tunnel.ssh(access)));
+    prepare(cluster) {
+        const shells = cluster.state.machines.map((machine) => cluster.shell(machine));
         const loop = "for core in $(seq $(nproc)); do while :; do :; done & done; wait";
         const begin = `systemd-run --quiet --collect --unit=${unit} --property=RuntimeMaxSec=${seconds + 30} bash -c '${loop}'`;
-        return {
+        return Promise.resolve({
             target: "every machine",
             inject: async () => void (await Promise.all(shells.map((ssh) => ssh.run(begin)))),
             heal: async () =>
                 void (await Promise.all(
                     shells.map((ssh) => ssh.run(`systemctl stop ${unit}`, { allowFailure: true })),
                 )),
-        };
+        });
     },
 });
 

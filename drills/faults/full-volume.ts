@@ -21,8 +21,12 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
     awayUntilHealed: true,
     holdSeconds: 60,
     long: true,
+    async obstacle(cluster) {
+        const replica = cluster.machineOf(await cluster.asynchronousReplica());
+        return (await SmallVolume.of(cluster, replica, inside)).obstacle(spareMiB);
+    },
     async prepare(cluster) {
-        const replica = await cluster.machineOf(await cluster.asynchronousReplica());
+        const replica = cluster.machineOf(await cluster.asynchronousReplica());
         const volume = await SmallVolume.of(cluster, replica, inside);
         let switchovers = 0;
         const giveBack = async (): Promise<void> => {
@@ -37,7 +41,6 @@ const fullVolume = (name: string, imitates: string, inside: "" | "/pgdata/pg_wal
                 await volume.unmount();
             }
         };
-        await SmallVolume.giveAllBack(cluster);
         try {
             await volume.mount(spareMiB);
             switchovers += await cluster.makePrimary(replica.name);

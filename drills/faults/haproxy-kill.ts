@@ -8,7 +8,7 @@ export const haproxyKill: Fault = {
     failover: "forbidden",
     async prepare(cluster) {
         // Apart from the primary's: what is felt is the loss of the entry alone.
-        const { machine, ssh } = await cluster.machineOf(await cluster.asynchronousReplica());
+        const { machine, ssh } = cluster.machineOf(await cluster.asynchronousReplica());
         return {
             target: machine.name,
             inject: async () => signal(ssh, "KILL", await processes(ssh, "haproxy")),

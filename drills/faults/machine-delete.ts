@@ -17,7 +17,7 @@ export const machineDelete = (
     awayUntilHealed: true,
     redundantWithin: 300,
     long: true,
-    obstacle: async ({ state }) => state.machines.map(providerObstacle).find((reason) => reason !== undefined),
+    obstacle: ({ state }) => Promise.resolve(providerObstacle(state.machines)),
     async prepare(cluster) {
         const chosen = await choose(cluster);
         const machine = typeof chosen === "string" ? cluster.machine(chosen) : chosen.machine;

@@ -1,4 +1,4 @@
-import { etcdLeader, moveEtcdLeader } from "../machine/etcd-leader";
+import { memberObstacle, moveEtcdLeader, moveEtcdLeaderOff } from "../machine/etcd-leader";
 import { providerObstacle, powerOf } from "../machine/power";
 import type { Fault } from "./fault";
 
@@ -13,13 +13,13 @@ const machinePause = (seconds: number, withEtcdLeader: boolean): Fault => ({
     awayUntilHealed: true,
     holdSeconds: seconds,
     long: seconds > 60,
-    obstacle: async ({ state }) => state.machines.map(providerObstacle).find((reason) => reason !== undefined),
+    obstacle: async (cluster) =>
+        providerObstacle(cluster.state.machines) ??
+        (withEtcdLeader ? memberObstacle(cluster, (await cluster.primary()).machine) : undefined),
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
         const power = powerOf(cluster, machine);
-        if (!withEtcdLeader && (await etcdLeader(cluster)).machine.name === machine.name) {
-            await moveEtcdLeader(cluster, (await cluster.standby()).machine);
-        }
+        if (!withEtcdLeader) await moveEtcdLeaderOff(cluster, machine);
         return {
             target: `${machine.name} with ${name}${withEtcdLeader ? " and etcd's leader" : ", etcd's leader elsewhere"}`,
             async inject() {

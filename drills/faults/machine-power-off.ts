@@ -1,19 +1,24 @@
 import type { KnownMachine } from "../../commands/status/stack-state";
 import type { Cluster } from "../cluster";
-import { moveEtcdLeader, etcdLeader } from "../machine/etcd-leader";
-import { powerObstacle, powerOf } from "../machine/power";
+import { memberObstacle, moveEtcdLeader, moveEtcdLeaderOff } from "../machine/etcd-leader";
+import { powerObstacle, powerOf, type MachinePower } from "../machine/power";
 import type { Fault, PreparedFault } from "./fault";
 
 function powerOff(cluster: Cluster, machine: KnownMachine, what: string): PreparedFault {
     const power = powerOf(cluster, machine);
     return {
+        ...startedByItself([power]),
         target: `${machine.name} with ${what}`,
         inject: () => power.off(),
         notBitten: () => power.notOff(),
         heal: () => power.on(),
-        startsAgainByItself: machine.container === undefined,
     };
 }
+
+const startedByItself = (powers: MachinePower[]): Pick<PreparedFault, "upFor"> => {
+    const own = powers.flatMap(({ upFor }) => upFor ?? []);
+    return own.length === 0 ? {} : { upFor: () => Promise.all(own.map((seconds) => seconds())) };
+};
 
 export const primaryMachinePowerOff: Fault = {
     name: "primary-machine-power-off",
@@ -25,9 +30,7 @@ export const primaryMachinePowerOff: Fault = {
     obstacle: powerObstacle,
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
-        if ((await etcdLeader(cluster)).machine.name === machine.name) {
-            await moveEtcdLeader(cluster, (await cluster.standby()).machine);
-        }
+        await moveEtcdLeaderOff(cluster, machine);
         return powerOff(cluster, machine, `${name}, etcd's leader elsewhere`);
     },
 };
@@ -39,7 +42,8 @@ export const primaryAndEtcdLeaderPowerOff: Fault = {
     failover: "expected",
     awayUntilHealed: true,
     redundantWithin: 60,
-    obstacle: powerObstacle,
+    obstacle: async (cluster) =>
+        (await powerObstacle(cluster)) ?? memberObstacle(cluster, (await cluster.primary()).machine),
     async prepare(cluster) {
         const { name, machine } = await cluster.primary();
         const prepared = powerOff(cluster, machine, `${name} and etcd's leader`);
@@ -60,7 +64,8 @@ export const etcdLeaderPowerOff: Fault = {
     failover: "forbidden",
     awayUntilHealed: true,
     redundantWithin: 60,
-    obstacle: powerObstacle,
+    obstacle: async (cluster) =>
+        (await powerObstacle(cluster)) ?? memberObstacle(cluster, (await cluster.asynchronousReplica()).machine),
     async prepare(cluster) {
         const { name, machine } = await cluster.asynchronousReplica();
         await moveEtcdLeader(cluster, machine);
@@ -98,7 +103,7 @@ export const everyMachinePowerOff: Fault = {
             inject: async () => void (await Promise.all(powers.map((power) => power.off()))),
             notBitten: async () =>
                 (await Promise.all(powers.map((power) => power.notOff()))).find((reason) => reason !== undefined),
-            startsAgainByItself: cluster.state.machines.some(({ container }) => container === undefined),
+            ...startedByItself(powers),
             heal: async () => void (await Promise.all(powers.map((power) => power.on()))),
         };
     },

@@ -1,6 +1,8 @@
+import { isIPv4 } from "node:net";
 import type { Cluster } from "../cluster";
 import { cutObstacle, NetworkCut, nothingLost } from "../machine/network-cut";
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
+import type { Shell } from "../machine/shell";
 import type { Fault } from "./fault";
 
 /** Host and port of the backup repository, from the stack's own output: `s3://bucket/path at host:port`. */
@@ -12,8 +14,9 @@ export function repositoryAddress(repository: string): { host: string; port: num
     return { host, port: Number(port) };
 }
 
-const repositoryOf = ({ state }: Cluster): string | undefined =>
-    (state.outputs as { backup?: { repository: string } }).backup?.repository;
+const repositoryOf = ({ state }: Cluster): string | undefined => state.outputs.backup?.repository;
+
+const machinesOf = (cluster: Cluster): Shell[] => cluster.state.machines.map((machine) => cluster.shell(machine));
 
 export const objectStoreDown: Fault = {
     name: "object-store-down",
@@ -22,21 +25,20 @@ export const objectStoreDown: Fault = {
     failover: "allowed",
     holdSeconds: 40,
     async obstacle(cluster) {
-        return repositoryOf(cluster) === undefined
-            ? "the stack has no backup"
-            : cutObstacle((await cluster.primaryMachine()).ssh);
+        const repository = repositoryOf(cluster);
+        if (repository === undefined) return "the stack has no backup";
+        const { host } = repositoryAddress(repository);
+        return isIPv4(host)
+            ? cutObstacle(machinesOf(cluster))
+            : `${host} is a name, whose addresses change while it is cut off`;
     },
     async prepare(cluster) {
         const { host, port } = repositoryAddress(repositoryOf(cluster) ?? "");
-        const cuts = await Promise.all(
-            cluster.state.machines.map(async ({ access }) => {
-                const match = `-d ${host} -p tcp --dport ${port}`;
-                const rule = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
-                return new NetworkCut(await cluster.tunnel.ssh(access), [rule]);
-            }),
-        );
+        const match = `-d ${host} -p tcp --dport ${port}`;
+        const rule = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
+        const cuts = machinesOf(cluster).map((ssh) => new NetworkCut(ssh, [rule]));
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const postmaster = await process(ssh, "postmaster");
+        const postmaster = await processOf(ssh, "postmaster");
         return {
             target: `${host}:${port}, then ${name} on ${machine.name}`,
             async inject() {

@@ -1,13 +1,14 @@
 import { ports } from "../../components/naming";
 import type { Cluster, MachineOf } from "../cluster";
+import { drillAddress, exceptionObstacle } from "../machine/drill-host";
 import { cutObstacle, NetworkCut, notBothLost, nothingLost, wayOut, type Rule } from "../machine/network-cut";
-import { process } from "../machine/processes";
+import { processOf } from "../machine/processes";
 import type { Fault, PreparedFault } from "./fault";
 
 /** Applied to the primary's pod only: its machine, and the proxy on it, stay connected. */
 async function podCut(cluster: Cluster, rules: (primary: string) => Promise<Rule[]>): Promise<PreparedFault> {
     const { name, machine, ssh } = await cluster.primaryMachine();
-    const cut = new NetworkCut(ssh, await rules(name), await process(ssh, "postmaster"));
+    const cut = new NetworkCut(ssh, await rules(name), await processOf(ssh, "postmaster"));
     return prepared(cut, `${name} on ${machine.name}`);
 }
 
@@ -18,8 +19,13 @@ const prepared = (cut: NetworkCut, target: string): PreparedFault => ({
     heal: () => cut.lift(),
 });
 
-async function primaryObstacle(cluster: Cluster): Promise<string | undefined> {
-    return cutObstacle((await cluster.primaryMachine()).ssh);
+async function podObstacle(cluster: Cluster): Promise<string | undefined> {
+    return cutObstacle([(await cluster.primaryMachine()).ssh]);
+}
+
+async function machineObstacle(cluster: Cluster): Promise<string | undefined> {
+    const { ssh } = await cluster.primaryMachine();
+    return (await cutObstacle([ssh])) ?? exceptionObstacle(cluster, ssh);
 }
 
 const drop = (chain: "INPUT" | "OUTPUT", match: string): Rule => ({ table: "filter", chain, match, target: "DROP" });
@@ -31,7 +37,7 @@ export const cutFromEtcd: Fault = {
     failover: "forbidden",
     awayUntilHealed: true,
     holdSeconds: 60,
-    obstacle: primaryObstacle,
+    obstacle: podObstacle,
     prepare: (cluster) =>
         podCut(cluster, async () => [
             drop("OUTPUT", `-p tcp --dport ${ports.etcdClient}`),
@@ -55,7 +61,7 @@ export const cutFromReplicas: Fault = {
     failover: "expected",
     awayUntilHealed: true,
     holdSeconds: 40,
-    obstacle: primaryObstacle,
+    obstacle: podObstacle,
     prepare: (cluster) =>
         podCut(cluster, async (primary) => {
             const { fixed, pods } = await othersOf(cluster, primary);
@@ -76,7 +82,7 @@ async function machineCut(cluster: Cluster, directions: ("in" | "out")[]): Promi
 /** All packets between a machine and the others get lost; those of the drills, and of clients beside them, do not. */
 async function cutOff(cluster: Cluster, { machine, ssh }: MachineOf, directions: ("in" | "out")[]) {
     const other = cluster.state.machines.find(({ name }) => name !== machine.name);
-    const { device, drills } = await wayOut(ssh, other?.access.privateAddress ?? "");
+    const [device, drills] = await Promise.all([wayOut(ssh, other?.access.privateAddress ?? ""), drillAddress(ssh)]);
     const rules: Record<"in" | "out", Rule> = {
         in: { table: "raw", chain: "PREROUTING", match: `-i ${device} ! -s ${drills}`, target: "DROP" },
         out: { table: "mangle", chain: "POSTROUTING", match: `-o ${device} ! -d ${drills}`, target: "DROP" },
@@ -94,7 +100,7 @@ export const cutFromAll: Fault = {
     failover: "expected",
     awayUntilHealed: true,
     holdSeconds: 60,
-    obstacle: primaryObstacle,
+    obstacle: machineObstacle,
     prepare: (cluster) => machineCut(cluster, ["in", "out"]),
 };
 
@@ -105,7 +111,7 @@ export const cutOneWayIn: Fault = {
     failover: "expected",
     awayUntilHealed: true,
     holdSeconds: 60,
-    obstacle: primaryObstacle,
+    obstacle: machineObstacle,
     prepare: (cluster) => machineCut(cluster, ["in"]),
 };
 
@@ -116,6 +122,6 @@ export const cutOneWayOut: Fault = {
     failover: "expected",
     awayUntilHealed: true,
     holdSeconds: 60,
-    obstacle: primaryObstacle,
+    obstacle: machineObstacle,
     prepare: (cluster) => machineCut(cluster, ["out"]),
 };

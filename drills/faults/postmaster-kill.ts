@@ -1,4 +1,4 @@
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import { healsItself, type Fault } from "./fault";
 
 /** Through the machine, not the pod: it needs no Kubernetes API. */
@@ -9,7 +9,7 @@ export const postmasterKill: Fault = {
     failover: "allowed",
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
-        const postmaster = await process(ssh, "postmaster");
+        const postmaster = await processOf(ssh, "postmaster");
         return {
             target: `${name} on ${machine.name}`,
             inject: () => signal(ssh, "KILL", [postmaster]),

@@ -1,4 +1,4 @@
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import { healsItself, type Fault } from "./fault";
 
 const times = 5;
@@ -17,7 +17,7 @@ export const repeatedKill: Fault = {
             async inject() {
                 for (let turn = 1, killed = 0; turn <= times; turn += 1) {
                     const { ssh, timeline } = await cluster.nextPrimary(120, killed);
-                    await signal(ssh, "KILL", [await process(ssh, "postmaster")]);
+                    await signal(ssh, "KILL", [await processOf(ssh, "postmaster")]);
                     killed = timeline;
                 }
             },

@@ -1,17 +1,18 @@
-import type { SshConnection } from "../../components/machines/ssh";
-import { process } from "../machine/processes";
+import type { Shell } from "../machine/shell";
+import { processOf } from "../machine/processes";
 import { undoLater } from "../machine/undo-later";
-import { healsItself, type Fault } from "./fault";
+import type { Fault } from "./fault";
 
 /** Bytes per second that are left to the primary's container. */
 const throttled = 256 * 1024;
 
 /** The control group of the primary's container (v2), and the device below its data. */
-async function limits(ssh: SshConnection): Promise<{ file: string; device: string }> {
-    const postmaster = await process(ssh, "postmaster");
+async function limits(ssh: Shell): Promise<{ file: string; device: string }> {
+    const postmaster = await processOf(ssh, "postmaster");
     // Limits are of whole disks: of a partition the disk that it is on.
     const { stdout } = await ssh.run(
-        `sed -n 's/^0:://p' /proc/${postmaster}/cgroup; device=$(stat -c '%Hd:%Ld' /proc/${postmaster}/root/data/pgdata); ` +
+        `sed -n 's/^0:://p' /proc/${postmaster}/cgroup; number=$(stat -c %d /proc/${postmaster}/root/data/pgdata); ` +
+            "device=$((number >> 8 & 0xfff)):$((number & 0xff | number >> 12 & 0xfff00)); " +
             "known=/sys/dev/block/$device; if test -e $known/partition; then cat $(readlink -f $known)/../dev; else echo $device; fi",
     );
     const [group = "", device = ""] = stdout.trim().split("\n");
@@ -26,11 +27,15 @@ export const slowDisk: Fault = {
     holdSeconds: 60,
     async obstacle(cluster) {
         const { machine, ssh } = await cluster.primaryMachine();
-        const { file } = await limits(ssh);
-        const { exitCode } = await ssh.run(`test -w ${file}`, { allowFailure: true });
-        return exitCode === 0
+        const { file, device } = await limits(ssh);
+        const can = async (test: string) => (await ssh.run(`test ${test}`, { allowFailure: true })).exitCode === 0;
+        if (!(await can(`-w ${file}`))) {
+            return `${machine.name} has no cgroup v2 with the io controller; v1 does not throttle what an fsync writes back`;
+        }
+        // Of btrfs and ZFS the number is no device's.
+        return (await can(`-e /sys/dev/block/${device}`))
             ? undefined
-            : `${machine.name} has no cgroup v2 with the io controller; v1 does not throttle what an fsync writes back`;
+            : `the data of ${machine.name} is on no single disk (${device})`;
     },
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
@@ -80,7 +85,6 @@ export const busyDisk: Fault = {
                 await ssh.run("systemctl stop drill-busy-disk; rm -f /var/lib/rancher/drill-busy", {
                     allowFailure: true,
                 });
-                await healsItself();
             },
         };
     },

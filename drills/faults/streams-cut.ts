@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ports } from "../../components/naming";
 import { cutObstacle, NetworkCut, type Rule } from "../machine/network-cut";
-import { process, signal } from "../machine/processes";
+import { processOf, signal } from "../machine/processes";
 import type { Fault } from "./fault";
 
 /**
@@ -13,7 +13,7 @@ export const streamsCutThenKill: Fault = {
     imitates: "all replication streams break for 2 s, and then the primary's machine kills its instance",
     bar: "frozen",
     failover: "allowed",
-    obstacle: async (cluster) => cutObstacle((await cluster.primaryMachine()).ssh),
+    obstacle: async (cluster) => cutObstacle([(await cluster.primaryMachine()).ssh]),
     async prepare(cluster) {
         const { name, machine, ssh } = await cluster.primaryMachine();
         const others = cluster.state.instances.filter((instance) => instance.name !== name);
@@ -25,7 +25,7 @@ export const streamsCutThenKill: Fault = {
             match: `-s ${address} -p tcp ! --tcp-flags RST RST --dport ${ports.postgresql}`,
             target: "REJECT --reject-with tcp-reset",
         }));
-        const postmaster = await process(ssh, "postmaster");
+        const postmaster = await processOf(ssh, "postmaster");
         const cut = new NetworkCut(ssh, rules, postmaster);
         const standbys = pods.map((address) => `dst ${address}`).join(" or ");
         const open =

@@ -18,6 +18,22 @@ export async function etcdLeader(cluster: Cluster): Promise<PlacedInstance> {
 export const etcdMembers = (cluster: Cluster): Promise<PlacedInstance[]> =>
     Promise.all(cluster.state.etcdMembers.map(({ name }) => cluster.place(name)));
 
+/** Why etcd cannot be led from a machine; undefined when it can. */
+export async function memberObstacle(cluster: Cluster, { name }: KnownMachine): Promise<string | undefined> {
+    const members = await etcdMembers(cluster);
+    return members.some(({ machine }) => machine.name === name) ? undefined : `no member of etcd is on ${name}`;
+}
+
+/** Hands etcd's leadership to a member on any other machine, where it is on this one. */
+export async function moveEtcdLeaderOff(cluster: Cluster, machine: KnownMachine): Promise<void> {
+    if ((await etcdLeader(cluster)).machine.name !== machine.name) return;
+    const other = (await etcdMembers(cluster)).find((placed) => placed.machine.name !== machine.name);
+    if (other === undefined) {
+        throw new Error(`every member of etcd is on ${machine.name}`);
+    }
+    await moveEtcdLeader(cluster, other.machine);
+}
+
 /** Hands etcd's leadership to the member on a machine; it is there when this returns. */
 export async function moveEtcdLeader(cluster: Cluster, machine: KnownMachine): Promise<void> {
     const member = (await etcdMembers(cluster)).find((placed) => placed.machine.name === machine.name);

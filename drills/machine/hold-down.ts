@@ -1,8 +1,8 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "./shell";
 import { commandThatKills, type Program } from "./processes";
 
 /** Kills a program again and again, whoever starts it, until it is ended or `atMostSeconds` are over. */
-export function holdDown(ssh: SshConnection, program: Program, atMostSeconds: number) {
+export function holdDown(ssh: Shell, program: Program, atMostSeconds: number) {
     const unit = `drill-hold-down-${program}`;
     return {
         async begin(): Promise<void> {

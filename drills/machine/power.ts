@@ -2,6 +2,7 @@ import type { KnownMachine } from "../../commands/status/stack-state";
 import { docker } from "../../components/docker-cli";
 import { waitForBoot } from "../../components/machines/ssh";
 import type { Cluster } from "../cluster";
+import { drillHostObstacle } from "./drill-host";
 
 /**
  * What only somebody outside a machine can do to it: its provider. The docker provider can do all of it. A host that the
@@ -18,6 +19,8 @@ export interface MachinePower {
     /** No instruction runs any more and nothing is lost, as when a hypervisor takes a snapshot. */
     pause(): Promise<void>;
     resume(): Promise<void>;
+    /** Seconds since its kernel started, where it starts by itself. */
+    upFor?: () => Promise<number>;
 }
 
 /** Longer than a server's firmware takes. */
@@ -35,8 +38,9 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
                 const now = await bootOf(cluster, machine).catch(() => undefined);
                 return before !== undefined && now === before ? `${machine.name} was not reset` : undefined;
             },
-            pause: () => Promise.reject(new Error(providerObstacle(machine))),
-            resume: () => Promise.reject(new Error(providerObstacle(machine))),
+            upFor: async () => Number((await cluster.shell(machine).run("cut -d ' ' -f 1 /proc/uptime")).stdout),
+            pause: () => Promise.reject(new Error(providerObstacle([machine]))),
+            resume: () => Promise.reject(new Error(providerObstacle([machine]))),
         };
     }
     const run = async (...args: string[]): Promise<void> => void (await docker([...args, container]));
@@ -48,15 +52,19 @@ export function powerOf(cluster: Cluster, machine: KnownMachine): MachinePower {
             return running.trim() === "true" ? `${machine.name} runs` : undefined;
         },
         pause: () => run("pause"),
-        resume: () => run("unpause"),
+        async resume() {
+            // One that was not paused yet, or was resumed and nobody heard of it.
+            const paused = await docker(["inspect", "--format", "{{.State.Paused}}", container]);
+            if (paused.trim() === "true") await run("unpause");
+        },
     };
 }
 
-/** Why nothing can be done to a machine that takes its provider; undefined when it can. */
-export const providerObstacle = ({ name, container }: KnownMachine): string | undefined =>
-    container === undefined
-        ? `nothing here can pause or delete ${name}: the stack did not make it, and SSH cannot`
-        : undefined;
+/** Why one of the machines cannot be paused or deleted, which takes its provider; undefined when all can. */
+export function providerObstacle(machines: KnownMachine[]): string | undefined {
+    const foreign = machines.find(({ container }) => container === undefined);
+    return foreign && `nothing here can pause or delete ${foreign.name}: the stack did not make it, and SSH cannot`;
+}
 
 /** Why one of the machines cannot be switched off and come back; undefined when all can. */
 export async function powerObstacle(cluster: Cluster): Promise<string | undefined> {
@@ -66,20 +74,23 @@ export async function powerObstacle(cluster: Cluster): Promise<string | undefine
 }
 
 /** Inside a container the request would reach the kernel of its host. */
-async function resetObstacle(cluster: Cluster, { name, access }: KnownMachine): Promise<string | undefined> {
-    const ssh = await cluster.tunnel.ssh(access);
+async function resetObstacle(cluster: Cluster, machine: KnownMachine): Promise<string | undefined> {
+    const [{ name }, ssh] = [machine, cluster.shell(machine)];
     const { exitCode } = await ssh.run(`! systemd-detect-virt --quiet --container && test -w ${trigger}`, {
         allowFailure: true,
     });
-    return exitCode === 0 ? undefined : `${name} is a container that this stack did not make, or has no ${trigger}`;
+    return exitCode === 0
+        ? drillHostObstacle(cluster, ssh)
+        : `${name} is a container that this stack did not make, or has no ${trigger}`;
 }
 
 const trigger = "/proc/sysrq-trigger";
 
 /** Another one after every start of its kernel. */
-async function bootOf(cluster: Cluster, { access }: KnownMachine): Promise<string> {
-    const ssh = await cluster.tunnel.ssh(access);
-    return (await ssh.run("cat /proc/sys/kernel/random/boot_id", { timeoutSeconds: 5 })).stdout.trim();
+async function bootOf(cluster: Cluster, machine: KnownMachine): Promise<string> {
+    return (
+        await cluster.shell(machine).run("cat /proc/sys/kernel/random/boot_id", { timeoutSeconds: 5 })
+    ).stdout.trim();
 }
 
 /** The connection ends with the machine, so that the command never returns. Returns the boot that was ended. */
@@ -89,8 +100,8 @@ async function reset(cluster: Cluster, machine: KnownMachine): Promise<string> {
         throw new Error(obstacle);
     }
     const boot = await bootOf(cluster, machine);
-    const ssh = await cluster.tunnel.ssh(machine.access);
-    await ssh
+    await cluster
+        .shell(machine)
         .run(`echo 1 > /proc/sys/kernel/sysrq; echo b > ${trigger}`, { allowFailure: true, timeoutSeconds: 5 })
         .catch(() => undefined);
     return boot;

@@ -1,5 +1,5 @@
 import { paths } from "../../components/patroni/config";
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "./shell";
 
 /** The bracket keeps a pattern from matching the command that looks for it. */
 const patterns = {
@@ -14,14 +14,14 @@ const patterns = {
 export type Program = keyof typeof patterns;
 
 /** Every process of a program on a machine, the oldest first; a machine runs at most one instance of each. */
-export async function processes(ssh: SshConnection, program: Program): Promise<number[]> {
+export async function processes(ssh: Shell, program: Program): Promise<number[]> {
     const list = `pgrep -f '${patterns[program]}' | xargs -r ps -o pid= --sort=start_time -p`;
     const { stdout } = await ssh.run(list, { allowFailure: true });
     return stdout.split("\n").map(Number).filter(Boolean);
 }
 
 /** The first process of a program: the postmaster, or what keeps its container alive. */
-export async function process(ssh: SshConnection, program: Program): Promise<number> {
+export async function processOf(ssh: Shell, program: Program): Promise<number> {
     const [first] = await processes(ssh, program);
     if (first === undefined) {
         throw new Error(`${ssh.machine.name} runs no ${program}`);
@@ -30,25 +30,21 @@ export async function process(ssh: SshConnection, program: Program): Promise<num
 }
 
 /** A process and what it has forked. */
-export async function withChildren(ssh: SshConnection, parent: number): Promise<number[]> {
+export async function withChildren(ssh: Shell, parent: number): Promise<number[]> {
     const { stdout } = await ssh.run(`pgrep -P ${parent}`, { allowFailure: true });
     return [parent, ...stdout.split("\n").map(Number).filter(Boolean)];
 }
 
-/** Asks a program that runs to end, and waits until no process of it is left. */
-export async function signalGracefully(ssh: SshConnection, program: Program, timeoutSeconds: number): Promise<void> {
-    const pattern = patterns[program];
-    await ssh.run(
-        `set -e; pkill -TERM -f '${pattern}'; timeout ${timeoutSeconds} sh -c "while pgrep -f '${pattern}' >/dev/null; do sleep 0.2; done"`,
-        { timeoutSeconds: timeoutSeconds + 10 },
-    );
-}
+/** For a shell on the machine: asks a program to end, and waits until no process of it is left. */
+export const commandThatEnds = (program: Program, timeoutSeconds: number): string =>
+    `pkill -TERM -f '${patterns[program]}' || true; ` +
+    `timeout ${timeoutSeconds} sh -c "while pgrep -f '${patterns[program]}' >/dev/null; do sleep 0.2; done"`;
 
 /** For a shell on the machine; it does not kill the shell that it is an argument of. */
 export const commandThatKills = (program: Program): string => `pkill -KILL -f '${patterns[program]}'`;
 
 /** One that is gone by now is no error, but a fault that reaches nobody is none. */
-export async function signal(ssh: SshConnection, name: "KILL" | "STOP", pids: number[]): Promise<void> {
+export async function signal(ssh: Shell, name: "KILL" | "STOP", pids: number[]): Promise<void> {
     const { exitCode } = await ssh.run(
         `reached=1; for pid in ${pids.join(" ")}; do kill -${name} $pid 2>/dev/null && reached=0; done; exit $reached`,
         { allowFailure: true },
@@ -59,5 +55,5 @@ export async function signal(ssh: SshConnection, name: "KILL" | "STOP", pids: nu
 }
 
 /** After SIGSTOP; those that are gone by now need nothing. */
-export const resume = async (ssh: SshConnection, pids: number[]): Promise<void> =>
+export const resume = async (ssh: Shell, pids: number[]): Promise<void> =>
     void (await ssh.run(`kill -CONT ${pids.join(" ")}`, { allowFailure: true }));

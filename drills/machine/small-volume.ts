@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster, MachineOf } from "../cluster";
-import { process, signalGracefully } from "./processes";
+import { say } from "../../offline/progress";
+import { commandThatEnds, processOf } from "./processes";
 
 /**
  * Puts a folder of an instance onto a file system of its own that has little room, so that it can be filled without
@@ -18,14 +19,35 @@ export class SmallVolume {
         private readonly folder: string,
     ) {}
 
+    /** Why an instance's data cannot be put onto one; undefined when it can. */
+    async obstacle(spareMiB: number): Promise<string | undefined> {
+        const { on } = this;
+        const { stdout } = await on.ssh.run(
+            `du -sm ${this.folder} | cut -f 1; awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo`,
+        );
+        const [data = NaN, memory = NaN] = stdout.trim().split("\n").map(Number);
+        return data + spareMiB < memory / 2
+            ? undefined
+            : `what ${on.name} has there (${data} MiB) would be put into memory, of which ${on.machine.name} has ${memory} MiB left`;
+    }
+
     /** Those that a drill left behind which was killed. */
     static async giveAllBack(cluster: Cluster): Promise<void> {
         for (const { name } of cluster.state.instances) {
-            const on = await cluster.machineOf(await cluster.place(name));
-            for (const place of SmallVolume.places) {
-                const volume = await SmallVolume.of(cluster, on, place);
-                if (await volume.isMounted()) await volume.unmount();
-            }
+            // An instance that is nowhere, or on a machine that starts: the round waits for it, and the next drill looks again.
+            await SmallVolume.giveBack(cluster, name).catch((error: unknown) =>
+                say(`${name}: whether it has a full volume of a drill is not known: ${(error as Error).message}`),
+            );
+        }
+    }
+
+    private static async giveBack(cluster: Cluster, instance: string): Promise<void> {
+        const on = cluster.machineOf(await cluster.place(instance));
+        for (const place of SmallVolume.places) {
+            const volume = await SmallVolume.of(cluster, on, place);
+            if (!(await volume.isMounted())) continue;
+            await volume.free();
+            await volume.unmount();
         }
     }
 
@@ -70,27 +92,32 @@ export class SmallVolume {
         const { folder, volume } = this;
         // Patroni may have moved the data directory aside with them.
         const moved = `findmnt --raw --noheadings --output TARGET --source drill-full | grep '^${volume}/' | sort --reverse`;
+        const isOver = `findmnt --noheadings --mountpoint ${folder} | grep -q drill-full`;
+        // Marked until all of it is there: what is in memory is the only whole copy until then.
+        const back = `${folder}.back`;
         await this.whileStopped(
-            `if findmnt --noheadings --mountpoint ${folder} | grep -q drill-full; then umount ${folder}; ` +
-                `find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; rm -f ${folder}/drill-filler; fi; ` +
+            `if ${isOver} || test -e ${back}; then touch ${back}; if ${isOver}; then umount ${folder}; fi; ` +
+                `find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; rm -f ${folder}/drill-filler; sync; rm ${back}; fi; ` +
                 `if mountpoint -q ${folder}.full; then umount ${folder}.full; fi; ` +
                 `for place in $(${moved}); do umount $place; done; rm -d -f ${folder}.full`,
         );
     }
 
-    /** k3s stops first: its kubelet would start the container again at once. Containers live on without it. */
+    /**
+     * k3s stops first: its kubelet would start the container again at once. Containers live on without it. All in one shell, which
+     * outlives its connection, and one at a time: whoever tries again waits for the one before.
+     */
     private async whileStopped(command: string): Promise<void> {
         const { ssh } = this.on;
-        const service = "$(systemctl list-units --plain --no-legend 'k3s*.service' | cut -d ' ' -f 1)";
-        await ssh.run(`systemctl stop ${service}`);
-        try {
-            await signalGracefully(ssh, "patroni", 60);
-            await ssh.run(`set -e; ${command}`, { timeoutSeconds: 300 });
-        } finally {
-            await ssh.run("systemctl start k3s 2>/dev/null || systemctl start k3s-agent", { timeoutSeconds: 120 });
-        }
+        const start = "systemctl start k3s 2>/dev/null || systemctl start k3s-agent";
+        await ssh.run(
+            `exec 9> /run/drill-full; flock 9; set -e; trap '${start}' EXIT; ` +
+                "systemctl stop $(systemctl list-units --plain --no-legend 'k3s*.service' | cut -d ' ' -f 1); " +
+                `${commandThatEnds("patroni", 60)}; ${command}`,
+            { timeoutSeconds: 1800 },
+        );
         for (let attempt = 0; attempt < 120; attempt += 1) {
-            if (await process(ssh, "postmaster").then(Boolean, () => false)) break;
+            if (await processOf(ssh, "postmaster").then(Boolean, () => false)) break;
             await sleep(1000);
         }
         await this.cluster.waitUntilHealed(300);

@@ -1,4 +1,4 @@
-import type { SshConnection } from "../../components/machines/ssh";
+import type { Shell } from "./shell";
 
 /** Longer than any fault is held. */
 export const forgottenAfterSeconds = 900;
@@ -8,7 +8,7 @@ export const forgottenAfterSeconds = 900;
  * leave a broken machine behind. `command` must do no harm when all is well again; it holds no single quote.
  * Returns what calls it off, for those who would do the same again before then.
  */
-export async function undoLater(ssh: SshConnection, command: string): Promise<() => Promise<void>> {
+export async function undoLater(ssh: Shell, command: string): Promise<() => Promise<void>> {
     const unit = `drill-undo-${Date.now()}-${Math.floor(Math.random() * 1e6)}`;
     await ssh.run(
         `systemd-run --quiet --collect --unit=${unit} --on-active=${forgottenAfterSeconds} sh -c '${command}'`,

@@ -1,72 +1,69 @@
-import type { Comparison, Ratio } from "../bench/comparison";
+import { compare, type Comparison, type Ratio, type Side } from "../bench/comparison";
+import type { BenchRun, PublishedBench } from "../bench/run";
 import { markdownTable } from "./markdown";
 import { element, escapeHtml, htmlTable } from "./html";
 import { style } from "./style";
 
-export interface BenchRun {
-    name: string;
-    stack: string;
-    begun: string;
-    host: { cores: number; memoryGiB: number };
-    seconds: number;
-    repeats: number;
-    scale: number;
-    comparisons: Comparison[];
-    /** Largest share of CPU time that the host was denied in one measurement. */
-    stolenShare: number;
-}
-
 const ratio = ({ median, least, most }: Ratio): string =>
     `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
 
-export const benchHead = [
-    ...["load", "clients", "direct (tps)", "HAProxy (tps)", "HAProxy / direct", "p50 / p95 / p99 (ms)"],
-    ...["p99, HAProxy / direct", "synchronous / asynchronous", "cores", "memory (GiB)"],
+const percentiles = ({ p50, p95, p99 }: Side): string => [p50, p95, p99].map((value) => value.toFixed(1)).join(" / ");
+
+const parts = (values: Record<string, number>, unit = 1): string =>
+    Object.entries(values)
+        .map(([part, value]) => `${part} ${(value / unit).toFixed(2)}`)
+        .join(", ");
+
+const columns: [head: string, cell: (row: Comparison) => string][] = [
+    ["load", ({ load }) => load],
+    ["clients", ({ clients }) => String(clients)],
+    ["direct (tps)", ({ direct }) => direct.transactionsPerSecond.toFixed(0)],
+    ["HAProxy (tps)", ({ haproxy }) => haproxy.transactionsPerSecond.toFixed(0)],
+    ["asynchronous (tps)", ({ asynchronous }) => asynchronous?.transactionsPerSecond.toFixed(0) ?? ""],
+    ["HAProxy / direct", ({ proxied }) => ratio(proxied.throughput)],
+    ["synchronous / asynchronous", ({ synchronous }) => (synchronous ? ratio(synchronous.throughput) : "")],
+    ["p50 / p95 / p99 direct (ms)", ({ direct }) => percentiles(direct)],
+    ["through HAProxy", ({ haproxy }) => percentiles(haproxy)],
+    ["asynchronous", ({ asynchronous }) => (asynchronous ? percentiles(asynchronous) : "")],
+    ["p99, HAProxy / direct", ({ proxied }) => ratio(proxied.latency99)],
+    ["cores", ({ cores }) => parts(cores)],
+    ["memory (GiB)", ({ memory }) => parts(memory, 2 ** 30)],
+    ["CPU denied, max", ({ stolenShare }) => `${(100 * stolenShare).toFixed(0)} %`],
 ];
 
-export const benchRows = (comparisons: Comparison[]): string[][] =>
-    comparisons.map((row) => [
-        row.load,
-        String(row.clients),
-        row.direct.transactionsPerSecond.toFixed(0),
-        row.haproxy.transactionsPerSecond.toFixed(0),
-        ratio(row.throughput),
-        [row.haproxy.p50, row.haproxy.p95, row.haproxy.p99].map((value) => value.toFixed(1)).join(" / "),
-        ratio(row.latency99),
-        row.synchronous === undefined ? "" : ratio(row.synchronous),
-        Object.entries(row.cores)
-            .map(([part, cores]) => `${part} ${cores.toFixed(2)}`)
-            .join(", "),
-        Object.entries(row.memory)
-            .map(([part, bytes]) => `${part} ${(bytes / 2 ** 30).toFixed(2)}`)
-            .join(", "),
-    ]);
+export const benchHead = columns.map(([head]) => head);
 
-const factsOf = (run: Omit<BenchRun, "stack">): string =>
-    `begun ${run.begun.slice(0, 16).replace("T", " ")} UTC, ${run.repeats} repeats of ${run.seconds} s in alternation, scale ` +
-    `${run.scale}; host of ${run.host.cores} cores and ${run.host.memoryGiB} GiB, denied up to ` +
-    `${(100 * run.stolenShare).toFixed(0)} % of its CPU time in a measurement. Ratios: median (least to most) over the repeats, of ` +
-    "neighbouring measurements; cores and memory (without file cache): over all machines, while it ran through HAProxy";
+export const benchRows = (comparisons: Comparison[]): string[][] =>
+    comparisons.map((row) => columns.map(([, cell]) => cell(row)));
+
+const factsOf = (run: PublishedBench): string =>
+    `at ${run.revision}, begun ${run.begun.slice(0, 16).replace("T", " ")} UTC, ${run.repeats} repeats of ${run.seconds} s in ` +
+    `alternation, ${run.brokenOff.length} broken off and made again; host of ${run.host.cores} cores and ${run.host.memoryGiB} GiB. ` +
+    "Asynchronous is through HAProxy, too, and read-only is at the read-write entry. Rates and latencies: medians; ratios: " +
+    "median (least to most), of neighbouring measurements; cores and memory (of the file cache only what was used lately): over all " +
+    `machines but the object store's, through HAProxy. TPC-B with more clients than its scale, which is ${run.scale}, waits for rows ` +
+    "that others hold";
 
 /** For docs/measurements.md. */
-export const benchTable = (run: Omit<BenchRun, "stack">): string =>
-    `${markdownTable(benchHead, benchRows(run.comparisons))}\n\nRun \`${run.name}\`, ${factsOf(run)}. Made by \`make publish-bench ` +
+export const benchTable = (run: PublishedBench): string =>
+    `${markdownTable(benchHead, benchRows(compare(run.measurements)))}\n\nRun \`${run.name}\`, ${factsOf(run)}. Made by \`make publish-bench ` +
     `RUN=${run.name}\`; do not edit.`;
 
 /** A benchmark as one page that needs nothing else. */
 export function renderBenchPage(run: BenchRun): string {
     const title = `Benchmark ${escapeHtml(run.name)}`;
     const facts = `stack ${run.stack}, ${factsOf(run)}`;
-    const loads = [...new Set(run.comparisons.map(({ load }) => load))];
+    const comparisons = compare(run.measurements);
+    const loads = [...new Set(comparisons.map(({ load }) => load))];
     const body = [
         element("h1", title),
         element("p", escapeHtml(facts), { class: "quiet" }),
         ...loads.map((load) => {
-            const rows = run.comparisons.filter((row) => row.load === load);
+            const rows = comparisons.filter((row) => row.load === load);
             const drawn = plots.map((plot) => element("div", drawPlot(plot, rows), { class: "round" }));
             return element("h3", escapeHtml(load)) + drawn.join("");
         }),
-        element("div", htmlTable(benchHead, benchRows(run.comparisons)), { class: "scroll" }),
+        element("div", htmlTable(benchHead, benchRows(comparisons)), { class: "scroll" }),
     ];
     const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style>`;
     return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body.join("\n")}\n</body></html>\n`;
@@ -121,8 +118,30 @@ const plots: Plot[] = [
         unit: "ratio of transactions per second, least to most over the repeats",
         digits: 2,
         pair: [
-            { title: "HAProxy / direct", of: ({ throughput }) => spreadOf(throughput) },
-            { title: "synchronous / asynchronous", of: ({ synchronous }) => synchronous && spreadOf(synchronous) },
+            { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(proxied.throughput) },
+            {
+                title: "synchronous / asynchronous",
+                of: ({ synchronous }) => synchronous && spreadOf(synchronous.throughput),
+            },
+        ],
+    },
+    {
+        unit: "ratio of the 99th percentiles, least to most over the repeats",
+        digits: 2,
+        pair: [
+            { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(proxied.latency99) },
+            {
+                title: "synchronous / asynchronous",
+                of: ({ synchronous }) => synchronous && spreadOf(synchronous.latency99),
+            },
+        ],
+    },
+    {
+        unit: "cores over all machines, through HAProxy",
+        digits: 2,
+        pair: [
+            { title: "PostgreSQL", of: ({ cores }) => plain(cores["PostgreSQL"] ?? 0) },
+            { title: "HAProxy", of: ({ cores }) => plain(cores["HAProxy"] ?? 0) },
         ],
     },
 ];

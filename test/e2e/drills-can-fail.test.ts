@@ -77,7 +77,7 @@ describe("drills", () => {
 
     it("find a standby that does not hold what the primary does", async function () {
         this.timeout(300_000);
-        const { name: replica, ssh } = await cluster().machineOf(await cluster().asynchronousReplica());
+        const { name: replica, ssh } = cluster().machineOf(await cluster().asynchronousReplica());
         let replaying: number[] = [];
         try {
             const result = await runRound(cluster(), nothing, {
@@ -101,7 +101,7 @@ describe("drills", () => {
             ...nothing,
             name: "promoted-by-hand",
             async prepare(on) {
-                const { name, ssh } = await on.machineOf(await on.asynchronousReplica());
+                const { name, ssh } = on.machineOf(await on.asynchronousReplica());
                 const patroni = await processes(ssh, "patroni");
                 const promote = `psql --host /run/postgresql --username postgres --command "select pg_promote()"`;
                 return {

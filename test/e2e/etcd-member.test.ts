@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { etcdctl } from "../../components/etcd/etcdctl";
 import { waitFor } from "../../components/progress";
-import { inContainer, onServer } from "../../drills/backup/pods";
+import { inContainer } from "../../drills/backup/pods";
 import type { Fault } from "../../drills/faults/fault";
 import { etcdLeader } from "../../drills/machine/etcd-leader";
-import { process, signal } from "../../drills/machine/processes";
+import { processOf, signal } from "../../drills/machine/processes";
 import { surviveFault, useCluster } from "./support";
 
 /** Starts in vain, with the pauses that Kubernetes makes between them, and the way in as a learner. */
@@ -14,10 +14,10 @@ describe("an etcd member that cannot start with what it has", () => {
     const cluster = useCluster();
 
     /** As the members other than this one say. */
-    function ask(command: string, without: string): Promise<string> {
+    async function ask(command: string, without: string): Promise<string> {
         const { namespace, etcdMembers } = cluster().state;
         const members = etcdMembers.map(({ name }) => name).filter((name) => name !== without);
-        return onServer(cluster(), (ssh) => etcdctl(ssh, { namespace, members }, command));
+        return etcdctl(await cluster().server(), { namespace, members }, command);
     }
 
     /** Read as text: an ID is larger than what a number holds. */
@@ -70,14 +70,14 @@ describe("an etcd member that cannot start with what it has", () => {
             "etcd-log-damaged",
             "a block of a member's log is lost with the power",
             async (member) => {
-                const { ssh } = await cluster().machineOf(await cluster().place(member));
+                const { ssh } = cluster().machineOf(await cluster().place(member));
                 await inContainer(
                     cluster(),
                     member,
                     "etcd",
                     'for log in "$DATA_DIR"/member/wal/*.wal; do dd if=/dev/urandom of="$log" bs=4096 count=1 conv=notrunc; done',
                 );
-                await signal(ssh, "KILL", [await process(ssh, "etcd")]);
+                await signal(ssh, "KILL", [await processOf(ssh, "etcd")]);
             },
         );
         await surviveFault(cluster(), damaged);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Fault } from "../../drills/faults/fault";
 import { postmasterFreeze } from "../../drills/faults/freeze";
 import { readCpuTicks, starvedFrom, stolenShare } from "../../drills/host-steal";
-import { process } from "../../drills/machine/processes";
+import { processOf } from "../../drills/machine/processes";
 import { measured, surviveFault, useCluster } from "./support";
 
 /** Longest time until the fence has ended a hanging instance: its limit, six probes of the kubelet, the kill. */
@@ -16,7 +16,7 @@ describe("a postmaster of the primary that hangs", () => {
         ...postmasterFreeze,
         async prepare(stack) {
             const { ssh } = await stack.primaryMachine();
-            const pid = await process(ssh, "postmaster");
+            const pid = await processOf(ssh, "postmaster");
             const prepared = await postmasterFreeze.prepare(stack);
             const untilGone = `for _ in $(seq 300); do kill -0 ${pid} 2>/dev/null || exit 0; sleep 0.1; done; exit 1`;
             return {

@@ -78,7 +78,7 @@ describe("writing and reading", () => {
 
     it("never takes a replica for the primary where a proxy has just been started", async function () {
         this.timeout(120_000);
-        const { machine, ssh } = await cluster().machineOf(await cluster().asynchronousReplica());
+        const { machine, ssh } = cluster().machineOf(await cluster().asynchronousReplica());
         const entry = cluster().readWrite.find(({ host }) => host === machine.access.address);
         assert.ok(entry);
         await signal(ssh, "KILL", await processes(ssh, "haproxy"));

@@ -92,6 +92,7 @@ describe("a recovery objective", () => {
                 String(rto),
             );
         }
+        assert.match(objectiveProblems({ rto: 200, rpo: 0 })[0]?.message ?? "", /200 s is longer .*; use 14 to 120$/);
     });
 
     it("is refused when it allows lost writes, together with a bad rto", () => {

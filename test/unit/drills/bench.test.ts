@@ -3,13 +3,20 @@ import { compare } from "../../../drills/bench/comparison";
 import { casesOf, loads, type Measurement } from "../../../drills/bench/load";
 import { sum } from "../../../drills/bench/parts";
 import { parsePgbench } from "../../../drills/bench/pgbench-output";
+import { assertComplete, type BenchRun } from "../../../drills/bench/run";
 import { renderBenchPage } from "../../../drills/report/bench-page";
 
 const measurement = (path: Measurement["path"], durability: Measurement["durability"], tps: number): Measurement => ({
-    ...{ load: "tpcb-like", clients: 8, path, durability, transactionsPerSecond: tps, failed: 0, stolenShare: 0 },
+    ...{ load: "tpcb-like", clients: 8, path, durability, transactionsPerSecond: tps, stolenShare: 0 },
     latency: { p50: 1, p95: 2, p99: path === "direct" ? 10 : 11 },
     cores: { HAProxy: 0.1 },
     memory: { HAProxy: 1e6 },
+});
+
+const run = (measurements: Measurement[]): BenchRun => ({
+    ...{ name: "a <run>", stack: "dev", revision: "abc", begun: "2026-01-01T00:00:00.000Z" },
+    ...{ host: { cores: 2, memoryGiB: 24 }, loads: ["tpcb-like"], clients: [8], seconds: 10, repeats: 1, scale: 1 },
+    ...{ measurements, brokenOff: [] },
 });
 
 describe("benchmark", () => {
@@ -18,10 +25,10 @@ describe("benchmark", () => {
             "number of failed transactions: 0 (0.000%)\ntps = 123.456 (without initial connection time)\np50 1500\np95 2500\np99 9000\n";
         assert.deepEqual(parsePgbench(text), {
             transactionsPerSecond: 123.456,
-            failed: 0,
             latency: { p50: 1.5, p95: 2.5, p99: 9 },
         });
         assert.throws(() => parsePgbench("pgbench: error: connection failed"), /connection failed/);
+        assert.throws(() => parsePgbench(text.replace("transactions: 0", "transactions: 3")), /3 transactions failed/);
     });
 
     it("runs what it compares side by side, and turns the order round in every other repeat", () => {
@@ -42,25 +49,33 @@ describe("benchmark", () => {
             measurement("haproxy", "synchronous", 100),
             measurement("direct", "synchronous", 200),
         ]);
-        assert.deepEqual(row?.throughput, { median: 0.5, least: 0.5, most: 0.95 });
-        assert.deepEqual(row?.synchronous, { median: 0.5, least: 0.5, most: 1 });
-        assert.deepEqual(row?.latency99, { median: 1.1, least: 1.1, most: 1.1 });
+        assert.deepEqual(row?.proxied.throughput, { median: 0.725, least: 0.5, most: 0.95 });
+        assert.deepEqual(row?.synchronous?.throughput, { median: 0.75, least: 0.5, most: 1 });
+        assert.deepEqual(row?.proxied.latency99, { median: 1.1, least: 1.1, most: 1.1 });
     });
 
     it("shows every ratio with its spread, and nothing where a load has no such ratio", () => {
-        const rows = compare([
+        const page = renderBenchPage(
+            run([
+                measurement("direct", "synchronous", 100),
+                measurement("haproxy", "synchronous", 95),
+                { ...measurement("direct", "synchronous", 100), load: "read-only" },
+                { ...measurement("haproxy", "synchronous", 90), load: "read-only" },
+            ]),
+        );
+        assert.equal(page.match(/<svg /g)?.length, 10);
+        assert.equal(page.match(/<line /g)?.length, 4);
+        assert.doesNotMatch(page, /NaN|undefined|<script|https?:/);
+    });
+
+    it("publishes no run that ended early", () => {
+        const sides = [
             measurement("direct", "synchronous", 100),
             measurement("haproxy", "synchronous", 95),
-            { ...measurement("direct", "synchronous", 100), load: "read-only" },
-            { ...measurement("haproxy", "synchronous", 90), load: "read-only" },
-        ]);
-        const page = renderBenchPage({
-            ...{ name: "a <run>", stack: "dev", begun: "2026-01-01T00:00:00.000Z", host: { cores: 2, memoryGiB: 24 } },
-            ...{ seconds: 10, repeats: 1, scale: 1, comparisons: rows, stolenShare: 0 },
-        });
-        assert.equal(page.match(/<svg /g)?.length, 6);
-        assert.equal(page.match(/<line /g)?.length, 2);
-        assert.doesNotMatch(page, /NaN|undefined|<script|https?:/);
+            measurement("haproxy", "asynchronous", 190),
+        ];
+        assertComplete(run(sides));
+        assert.throws(() => assertComplete({ ...run(sides), repeats: 2 }), /3 of 6 measurements/);
     });
 
     it("adds up what each part uses on every machine", () => {

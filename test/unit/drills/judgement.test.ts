@@ -64,6 +64,15 @@ describe("judgement of a round", () => {
         assert.equal(summarise(fault, [...many, round({ outageSeconds: 119 })], timers).verdict, "kept");
     });
 
+    it("leaves out, where everything starts from nothing, the time in which hosts had not begun to", () => {
+        const site: Fault = { ...fault, bar: "restart", holdSeconds: 30, awayUntilHealed: true };
+        const slow = { outageSeconds: 280, worstClientSeconds: 280, bootSeconds: 230 };
+        assert.equal(summarise(site, [round(slow)], timers).verdict, "kept");
+        assert.equal(summarise(site, [round({ ...slow, bootSeconds: 200 })], timers).verdict, "late");
+        assert.equal(summarise(site, [round({ ...slow, bootSeconds: 180 })], timers).verdict, "broken");
+        assert.equal(summarise({ ...site, bar: "machine" }, [round(slow)], timers).verdict, "broken");
+    });
+
     it("is broken when a round did not end, though the others were kept", () => {
         const summary = summarise(fault, [round()], timers, ["the drill was ended"]);
         assert.equal(summary.verdict, "broken");

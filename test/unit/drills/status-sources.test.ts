@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { serversUp } from "../../../commands/status/haproxy";
 import { entriesOf } from "../../../commands/status/session";
 import { stackStateOf, unwrapSecrets, type StateResource } from "../../../commands/status/stack-state";
-import { parseCounters } from "../../../drills/resource-use";
+import { parseCounters } from "../../../drills/machine/resource-counters";
 
 const secret = (value: unknown) => ({
     "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
@@ -88,7 +88,11 @@ describe("sources of the status", () => {
     });
 
     it("reads a machine's counters and refuses anything else", () => {
-        assert.deepEqual(parseCounters("1500000\n1048576\n"), { cpuMicroseconds: 1_500_000, memory: 1_048_576 });
-        assert.throws(() => parseCounters("cat: no such file"), /two numbers/);
+        assert.deepEqual(parseCounters("1500000\n1048576\n7\n8\n", 2), [
+            { cpuMicroseconds: 1_500_000, memory: 1_048_576 },
+            { cpuMicroseconds: 7, memory: 8 },
+        ]);
+        assert.throws(() => parseCounters("1500000\n1048576\n", 2), /4 numbers/);
+        assert.throws(() => parseCounters("cat: no such file", 1), /2 numbers/);
     });
 });

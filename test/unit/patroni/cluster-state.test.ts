@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { differences, provider, summarise } from "../../../components/patroni/cluster.step";
+import { differences } from "../../../components/patroni/apply-dynamic-config";
+import { provider } from "../../../components/patroni/cluster.step";
+import { summarise } from "../../../components/patroni/until-whole";
 import type { PatroniStateInputs } from "../../../components/patroni/cluster.step";
 
 type Member = Parameters<typeof summarise>[0][number];

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { addedParameters, provider, type PatroniStateOutputs } from "../../../components/patroni/cluster.step";
+import { addedParameters } from "../../../components/patroni/apply-dynamic-config";
+import { provider, type PatroniStateOutputs } from "../../../components/patroni/cluster.step";
 import { fakeCommands } from "../offline/fake-commands";
 import { temporaryDirectory } from "../offline/release-server";
 import { TestMachine } from "../machines/ssh-server";

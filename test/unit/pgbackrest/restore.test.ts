@@ -55,6 +55,18 @@ describe("a restore", () => {
             assert.deepEqual(problems({ backup }), []);
     });
 
+    it("names the settings of the other repository's keys, not of the stack's own", () => {
+        const repository = {
+            provider: "s3",
+            endpoint: "https://s3.example.com",
+            bucket: "other",
+            path: "/a/b",
+        } as const;
+        const [found] = problems({ from: { repository, stanza: "postgres", passphrase: "x" } });
+        assert.equal(found?.path, "restore.from.repository");
+        assert.match(found.message, /--secret restoreAccessKeyId` and .*--secret restoreSecretAccessKey`/);
+    });
+
     it("needs a repository", () => {
         const found = restoreProblems({ target: { latest: true }, generation: 1 }, false, machines);
         assert.deepEqual(

@@ -27,7 +27,6 @@ WAL = "/data/pgdata/pg_wal"
 # Of the volume: with less of it free a standby keeps no WAL for the archive, so that it has room when the primary has none.
 ROOM = 0.1
 EVERYTHING = "F" * 24
-# A standby keeps WAL for so much longer than the primary.
 ROW_SECONDS = 5
 STORE_SECONDS = 3
 CLEAN_SECONDS = 300

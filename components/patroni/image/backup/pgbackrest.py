@@ -21,10 +21,10 @@ KNOCKS = 2
 WRONG_PASSPHRASE = "the repository is encrypted with another passphrase"
 
 CAUSES = (
-    (r"NoSuchBucket|Code>NoSuchBucket", "the bucket does not exist: correct `repository.bucket` or create it"),
+    (r"NoSuchBucket|Code>NoSuchBucket", "the bucket does not exist: correct `backup.repository.bucket` or create it"),
     (
         r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|\b403\b|Forbidden",
-        "the store refuses the credentials: correct `repository.credentials`, or what they may do",
+        "the store refuses the credentials: correct the keys (`backupAccessKeyId`, `backupSecretAccessKey`), or what they may do",
     ),
     (
         r"certificate has expired|certificate is not yet valid",
@@ -32,7 +32,7 @@ CAUSES = (
     ),
     (
         r"certificate|TLS error|unable to negotiate",
-        "the store's certificate is not accepted: correct `repository.caCertificate` or `repository.host`",
+        "the store's certificate is not accepted: correct `backup.repository.caCertificate` or `backup.repository.endpoint`",
     ),
     (
         r"CryptoError|cipher|decrypt|is or was the repo encrypted|FormatError",

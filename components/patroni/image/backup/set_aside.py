@@ -1,6 +1,6 @@
 """
 Before Patroni starts: when a restore was asked for that this volume has not seen, its data directory is renamed, not
-removed. It stays until the restored cluster passed a restore test (agent.py).
+removed. It stays until the restored cluster passed a restore test that a person asked for (runner.py).
 """
 
 import os
