@@ -61,7 +61,7 @@ export function renderBenchPage(run: BenchRun): string {
         ...loads.map((load) => {
             const rows = comparisons.filter((row) => row.load === load);
             const drawn = plots.map((plot) => element("div", drawPlot(plot, rows), { class: "round" }));
-            return element("h3", escapeHtml(load)) + drawn.join("");
+            return element("h3", escapeHtml(load)) + element("div", drawn.join(""), { class: "plots" });
         }),
         element("div", htmlTable(benchHead, benchRows(comparisons)), { class: "scroll" }),
     ];
@@ -99,7 +99,7 @@ const spreadOf = ({ median, least, most }: Ratio): Bar => ({ value: median, leas
 
 const plots: Plot[] = [
     {
-        unit: "transactions per second",
+        unit: "Transactions per second",
         digits: 0,
         pair: [
             { title: "direct to the primary", of: ({ direct }) => plain(direct.transactionsPerSecond) },
@@ -107,7 +107,7 @@ const plots: Plot[] = [
         ],
     },
     {
-        unit: "ms, 99th percentile",
+        unit: "Latency in ms, 99th percentile",
         digits: 1,
         pair: [
             { title: "direct to the primary", of: ({ direct }) => plain(direct.p99) },
@@ -115,7 +115,7 @@ const plots: Plot[] = [
         ],
     },
     {
-        unit: "ratio of transactions per second, least to most over the repeats",
+        unit: "Ratio of transactions per second, least to most over the repeats",
         digits: 2,
         pair: [
             { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(proxied.throughput) },
@@ -126,7 +126,7 @@ const plots: Plot[] = [
         ],
     },
     {
-        unit: "ratio of the 99th percentiles, least to most over the repeats",
+        unit: "Ratio of the 99th percentiles, least to most over the repeats",
         digits: 2,
         pair: [
             { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(proxied.latency99) },
@@ -137,7 +137,7 @@ const plots: Plot[] = [
         ],
     },
     {
-        unit: "cores over all machines, through HAProxy",
+        unit: "Cores over all machines, through HAProxy",
         digits: 2,
         pair: [
             { title: "PostgreSQL", of: ({ cores }) => plain(cores["PostgreSQL"] ?? 0) },
@@ -175,8 +175,10 @@ function drawPlot({ unit, digits, pair }: Plot, rows: Comparison[]): string {
         role: "img",
         "aria-label": `${pair.map(({ title }) => title).join(" and ")}, ${unit}`,
     });
-    const legend = pair.map(
-        ({ title }, place) => `<span><i style="background:var(--${colours[place]})"></i>${title}, ${unit}</span>`,
+    const legend = pair.map(({ title, of }, place) =>
+        rows.some((row) => of(row) !== undefined)
+            ? `<span><i style="background:var(--${colours[place]})"></i>${title}</span>`
+            : "",
     );
-    return svg + element("p", legend.join(""), { class: "legend quiet" });
+    return element("p", unit) + svg + element("p", legend.join(""), { class: "legend quiet" });
 }

@@ -18,6 +18,7 @@ th { color: var(--quiet); font-weight: 600; white-space: normal; vertical-align:
   border: 1px solid currentColor; }
 .kept, .green { color: var(--good); } .broken, .late, .red { color: var(--bad); } .open { color: var(--open); }
 .round { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; margin: .75rem 0; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: .75rem; } .plots .round { margin: 0; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--quiet); font: 11px system-ui, sans-serif; }
 .area { fill: var(--write); } .axis { stroke: var(--line); } .mark { stroke: var(--bad); stroke-width: 1.5; }
 .mark.heal, .mark.whole { stroke: var(--good); } .mark.heal { stroke-dasharray: 4 3; }

@@ -80,5 +80,10 @@ function axis(totalMs: number, top: number, x: (ms: number) => number): string {
     const steps = [1, 2, 5, 10, 20, 30, 60, 120, 300].map((seconds) => seconds * 1000);
     const step = steps.find((candidate) => totalMs / candidate <= 14) ?? 600_000;
     const ticks = Array.from({ length: Math.floor(totalMs / step) + 1 }, (_, index) => index * step);
-    return ticks.map((at) => `<text x="${x(at)}" y="${top + 14}" text-anchor="middle">${at / 1000} s</text>`).join("");
+    return ticks
+        .map((at) => {
+            const anchor = width - x(at) < labelWidth / 2 ? "end" : "middle";
+            return `<text x="${x(at)}" y="${top + 14}" text-anchor="${anchor}">${at / 1000} s</text>`;
+        })
+        .join("");
 }
