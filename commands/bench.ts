@@ -27,13 +27,11 @@ import { markdownTable } from "../drills/report/markdown";
 import { ToolchainError } from "../offline/errors";
 import { say } from "../offline/progress";
 import { main } from "./main";
-import { chosen, positive } from "./options";
+import { chosen, givenArguments, positive } from "./options";
 import { revision } from "./revision";
 
-const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
-
 const { values: options } = parseArgs({
-    args: [...process.argv.slice(2), ...given],
+    args: givenArguments(),
     options: {
         seconds: { type: "string", default: "10" },
         repeats: { type: "string", default: "4" },

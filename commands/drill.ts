@@ -28,14 +28,12 @@ import { earlierRun, publishedFile } from "../drills/report/published-run";
 import { reportsDirectory } from "../drills/report/reports-directory";
 import { drill, type DrillRun } from "../drills/run";
 import { main } from "./main";
-import { chosen, positive } from "./options";
+import { chosen, givenArguments, positive } from "./options";
 import { revision } from "./revision";
 import { printTable } from "./table";
 
-const given = (process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== "");
-
 const { values: options } = parseArgs({
-    args: [...process.argv.slice(2), ...given],
+    args: givenArguments(),
     options: {
         list: { type: "boolean", default: false },
         all: { type: "boolean", default: false },

@@ -1,5 +1,11 @@
 import { ToolchainError } from "../offline/errors";
 
+/** What was given to a command, on its own line or by make in ARGS. */
+export const givenArguments = (): string[] => [
+    ...process.argv.slice(2),
+    ...(process.env["ARGS"] ?? "").split(/\s+/).filter((word) => word !== ""),
+];
+
 /** A whole number of at least 1, from the command line. */
 export function positive(option: string, text: string): number {
     const value = Number(text);

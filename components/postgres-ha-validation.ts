@@ -9,7 +9,7 @@ import { parameterProblems } from "./patroni/parameters";
 import type { NormalisedArgs } from "./postgres-ha-args";
 import { postgresBytes, quantityBytes } from "./quantity";
 import { deriveTimers, objectiveProblems, timerProblems } from "./recovery";
-import type { Problem } from "./validation";
+import { isLabel, machineNameProblem, type Problem } from "./validation";
 
 /** Everything that is wrong with the arguments. Each check is a function of its own; all of them always run. */
 export function postgresHAProblems(args: NormalisedArgs): Problem[] {
@@ -45,9 +45,6 @@ function isDay(text: string): boolean {
 
 const machineCount = ({ machines }: NormalisedArgs): number => machines.machines.length;
 
-/** A DNS label short enough that every name derived from it is one, too. */
-const isLabel = (text: string): boolean => /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
-
 function nameProblems({ stack, cluster }: NormalisedArgs): Problem[] {
     const message = "is no name: use 1 to 32 lower-case letters, digits and hyphens, a letter first";
     return [
@@ -61,16 +58,10 @@ function nameProblems({ stack, cluster }: NormalisedArgs): Problem[] {
 
 export function machineProblems(machines: MachinesArgs): Problem[] {
     const list: { name: string; address: string }[] = machines.machines;
-    const problems = list.flatMap(({ name }, index) =>
-        isLabel(name)
-            ? []
-            : [
-                  {
-                      path: `machines.machines[${index}].name`,
-                      message: `"${name}" is no name: use lower-case letters, digits and hyphens`,
-                  },
-              ],
-    );
+    const problems = list.flatMap(({ name }, index): Problem[] => {
+        const message = machineNameProblem(name);
+        return message === undefined ? [] : [{ path: `machines.machines[${index}].name`, message }];
+    });
     problems.push(...duplicates(list, "name"), ...duplicates(list, "address"));
     if (machines.provider === "docker") {
         problems.push(...dockerProblems(machines.subnet, list));

@@ -19,6 +19,13 @@ export class ValidationError extends Error {
     }
 }
 
+/** A DNS label short enough that every name derived from it is one, too. */
+export const isLabel = (text: string): boolean => /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/.test(text);
+
+/** Why a machine cannot have this name; undefined when it can. */
+export const machineNameProblem = (name: string): string | undefined =>
+    isLabel(name) ? undefined : `"${name}" is no name: use lower-case letters, digits and hyphens`;
+
 /** Throws one ValidationError naming every problem, or returns when there is none. */
 export function refuse(subject: string, problems: Problem[]): void {
     if (problems.length > 0) {

@@ -140,7 +140,7 @@ export async function forgetNode(server: MachineAccess, node: string): Promise<v
             return;
         }
         await kubectl(ssh, `delete node ${node} --ignore-not-found --wait=false`);
-        await kubectl(ssh, `-n kube-system delete secret ${node}.node-password.k3s --ignore-not-found`);
+        await deletePassword(ssh, node);
         for (const { metadata, spec } of pinned) {
             if (spec.claimRef) {
                 const { namespace, name } = spec.claimRef;
@@ -155,6 +155,10 @@ export async function forgetNode(server: MachineAccess, node: string): Promise<v
         await ssh.run(`k3s kubectl ${pods}`, { allowFailure: true, timeoutSeconds: 60 });
     });
 }
+
+/** Kept for a node, it lets nobody else join under its name. */
+export const deletePassword = (ssh: SshConnection, node: string): Promise<unknown> =>
+    kubectl(ssh, `-n kube-system delete secret ${node}.node-password.k3s --ignore-not-found`);
 
 const isPinnedTo = ({ spec }: Volume, node: string): boolean =>
     (spec.nodeAffinity?.required?.nodeSelectorTerms ?? []).some((term) =>

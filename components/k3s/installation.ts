@@ -1,6 +1,6 @@
 import type { MachineAccess } from "../machines/machine";
 import { withSsh, type SshConnection } from "../machines/ssh";
-import { kubectl, listNodes, readyServer } from "./cluster-access";
+import { deletePassword, listNodes, readyServer } from "./cluster-access";
 import type { NodeRole } from "./config";
 
 /** Where k3s keeps everything; volumes are below `storage`. */
@@ -122,4 +122,4 @@ export async function takeOff(
 
 /** What keeps a machine that lost its own half of a shared password from joining under its name again. */
 export const forgetPassword = (server: MachineAccess, node: string): Promise<unknown> =>
-    withSsh(server, (ssh) => kubectl(ssh, `-n kube-system delete secret ${node}.node-password.k3s --ignore-not-found`));
+    withSsh(server, (ssh) => deletePassword(ssh, node));

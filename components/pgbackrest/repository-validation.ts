@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { machineAddressProblem } from "../machines/docker/subnet";
 import { parseIpv4 } from "../network";
 import type { MachinesArgs } from "../machines/machines-args";
-import type { Problem } from "../validation";
+import { machineNameProblem, type Problem } from "../validation";
 import {
     parseEndpoint,
     type DockerRepositoryArgs,
@@ -50,12 +50,12 @@ function dockerStoreProblems({ machine }: DockerRepositoryArgs, machines: Machin
         add(["provider"], 'docker needs machines of the docker provider; use "s3" with a bucket that exists');
         return;
     }
-    if (!/^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/.test(machine.name)) {
-        add(["machine", "name"], `"${machine.name}" is no name: use lower-case letters, digits and hyphens`);
-    }
-    const problem = machineAddressProblem(machines.subnet, machine.address);
-    if (problem !== undefined) {
-        add(["machine", "address"], problem);
+    const found = {
+        name: machineNameProblem(machine.name),
+        address: machineAddressProblem(machines.subnet, machine.address),
+    };
+    for (const field of ["name", "address"] as const) {
+        if (found[field] !== undefined) add(["machine", field], found[field]);
     }
     for (const field of ["name", "address"] as const) {
         const index = machines.machines.findIndex((other) => other[field] === machine[field]);

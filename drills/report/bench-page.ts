@@ -1,8 +1,7 @@
 import { compare, type Comparison, type Ratio, type Side } from "../bench/comparison";
 import type { BenchRun, PublishedBench } from "../bench/run";
 import { markdownTable } from "./markdown";
-import { element, escapeHtml, htmlTable } from "./html";
-import { style } from "./style";
+import { element, escapeHtml, htmlTable, htmlPage } from "./html";
 
 const ratio = ({ median, least, most }: Ratio): string =>
     `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
@@ -65,8 +64,7 @@ export function renderBenchPage(run: BenchRun): string {
         }),
         element("div", htmlTable(benchHead, benchRows(comparisons)), { class: "scroll" }),
     ];
-    const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style>`;
-    return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body.join("\n")}\n</body></html>\n`;
+    return htmlPage(title, body);
 }
 
 const height = 150;

@@ -1,3 +1,5 @@
+import { style } from "./style";
+
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? "");
@@ -28,3 +30,9 @@ export const htmlTable = (head: string[], rows: string[][]): string =>
                     .join(""),
             ),
     );
+
+/** A page that needs nothing else. `title`: as HTML. */
+export function htmlPage(title: string, body: string[]): string {
+    const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style>`;
+    return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body.join("\n")}\n</body></html>\n`;
+}

@@ -1,8 +1,7 @@
 import type { FaultSummary } from "../judgement";
 import type { RoundResult } from "../round";
 import type { DrillRun } from "../run";
-import { element, escapeHtml, htmlTable } from "./html";
-import { style } from "./style";
+import { element, escapeHtml, htmlTable, htmlPage } from "./html";
 import { timelineSvg } from "./timeline-svg";
 
 const seconds = (value: number): string => value.toFixed(2);
@@ -35,8 +34,7 @@ export function renderPage(run: DrillRun): string {
             run.skipped.map(({ fault, reason }) => `${fault}: ${reason}`),
         ),
     ];
-    const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${style}</style>`;
-    return `<!doctype html>\n<html lang="en"><head>${head}</head><body>\n${body.join("\n")}\n</body></html>\n`;
+    return htmlPage(title, body);
 }
 
 const facts = ({ stack, begun, host, writers, timers, rounds, revisions }: DrillRun): string =>
