@@ -31,9 +31,12 @@ export interface EtcdArgs {
 }
 
 export interface PostgresArgs {
-    /** PostgreSQL instances, one per machine: one primary, the others replicas. @default 3 */
+    /** PostgreSQL instances, 3 to 9, one per machine: one primary, the others replicas. @default 3 */
     instances?: number;
-    /** Replicas that must have an acknowledged write besides the primary. @default 1 */
+    /**
+     * Replicas that must have an acknowledged write besides the primary, as far as they stream: one at the least, whatever is
+     * lost. @default 1
+     */
     synchronousStandbyCount?: number;
     /** Size of each instance's volume, as first asked for; a change is as one of `etcd.storage`. @default 10Gi */
     storage?: string;

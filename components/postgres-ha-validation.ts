@@ -103,7 +103,7 @@ function dockerProblems(subnet: string, list: { address: string }[]): Problem[] 
 
 function kubernetesProblems(args: NormalisedArgs): Problem[] {
     const { servers, podCidr, serviceCidr } = args.kubernetes;
-    const problems = oddProblems("kubernetes.servers", servers, "servers", 1);
+    const problems = oddProblems("kubernetes.servers", servers, "servers");
     if (servers > machineCount(args)) {
         problems.push({
             path: "kubernetes.servers",
@@ -145,10 +145,10 @@ function kubernetesProblems(args: NormalisedArgs): Problem[] {
 }
 
 /** A count that must have a majority. */
-function oddProblems(path: string, count: number, what: string, least: number): Problem[] {
-    if (!Number.isInteger(count) || count < least || count > 7) {
+function oddProblems(path: string, count: number, what: string): Problem[] {
+    if (!Number.isInteger(count) || count < 3 || count > 7) {
         const none = count === 1 || count === 2 ? " tolerate no failure" : " are not supported";
-        return [{ path, message: `${count} ${what}${none}; use ${least === 1 ? "1, 3, 5 or 7" : "3, 5 or 7"}` }];
+        return [{ path, message: `${count} ${what}${none}; use 3, 5 or 7` }];
     }
     return count % 2 === 0
         ? [
@@ -162,7 +162,7 @@ function oddProblems(path: string, count: number, what: string, least: number): 
 
 function etcdProblems(args: NormalisedArgs): Problem[] {
     const { members } = args.etcd;
-    const problems = oddProblems("etcd.members", members, "members", 3);
+    const problems = oddProblems("etcd.members", members, "members");
     if (members > machineCount(args)) {
         problems.push({
             path: "etcd.members",
@@ -178,8 +178,11 @@ function instanceProblems(args: NormalisedArgs): Problem[] {
     const { instances, synchronousStandbyCount, maxConnections } = args.postgres;
     const problems: Problem[] = [];
     const add = (field: string, message: string) => problems.push({ path: `postgres.${field}`, message });
-    if (!Number.isInteger(instances) || instances < 2 || instances > 9) {
-        add("instances", `${instances} is not possible: strict synchronous replication needs 2 to 9 instances`);
+    if (!Number.isInteger(instances) || instances < 3 || instances > 9) {
+        // A write waits for a standby: of two instances neither can do without the other.
+        const why =
+            instances === 2 ? "instances: with the loss of either no write is acknowledged" : "is not supported";
+        add("instances", `${instances} ${why}; use 3 to 9`);
     }
     if (instances > machineCount(args)) {
         add(

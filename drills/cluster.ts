@@ -5,7 +5,7 @@ import { assess, databaseReasons, wholenessReasons } from "../commands/status/as
 import { observe, type Observation } from "../commands/status/collect";
 import { probeEtcd } from "../commands/status/etcd";
 import { Kubernetes } from "../commands/status/kubernetes";
-import { probeInstances } from "../commands/status/patroni";
+import { probeInstances, type InstanceStatus } from "../commands/status/patroni";
 import { entriesOf, type Entry } from "../commands/status/session";
 import { openStack, readStackState, type KnownMachine, type StackState } from "../commands/status/stack-state";
 import { Tunnel } from "../commands/status/tunnel";
@@ -81,10 +81,13 @@ export class Cluster {
 
     /** Every replica, the synchronous standby first. */
     async replicas(): Promise<PlacedInstance[]> {
+        return Promise.all((await this.replicasByRank()).map(({ name }) => this.place(name)));
+    }
+
+    private async replicasByRank(): Promise<InstanceStatus[]> {
         const instances = await probeInstances(this.state, this.tunnel);
         const replicas = instances.filter(({ role }) => role === "replica");
-        replicas.sort((a, b) => Number(b.synchronous) - Number(a.synchronous));
-        return Promise.all(replicas.map(({ name }) => this.place(name)));
+        return replicas.sort((a, b) => Number(b.synchronous) - Number(a.synchronous));
     }
 
     /** The synchronous standby: the replica whose loss is felt. */
@@ -96,13 +99,13 @@ export class Cluster {
         return standby;
     }
 
-    /** The replica that no commit waits for. */
-    async asynchronousReplica(): Promise<PlacedInstance> {
-        const replica = (await this.replicas()).at(-1);
+    /** The replica that no commit waits for, where not all are waited for. */
+    async asynchronousReplica(): Promise<PlacedInstance & { synchronous: boolean }> {
+        const replica = (await this.replicasByRank()).at(-1);
         if (replica === undefined) {
             throw new Error("there is no replica");
         }
-        return replica;
+        return { ...(await this.place(replica.name)), synchronous: replica.synchronous };
     }
 
     shell({ access }: KnownMachine): Shell {
@@ -150,18 +153,20 @@ export class Cluster {
     }
 
     /**
-     * Hands the primary over to an instance, which is made the synchronous standby first where it is not. Returns the
-     * switchovers that it took.
+     * Hands the primary over to an instance, which is made a synchronous standby first where it is not: with several replicas
+     * that takes as many switchovers as Patroni takes to choose it. Returns how many it took.
      */
-    async makePrimary(instance: string): Promise<number> {
+    async makePrimary(instance: string, atMost = 10): Promise<number> {
         const { name: leader } = await this.primary();
         if (leader === instance) {
             return 0;
         }
-        if ((await this.standby()).name !== instance) {
-            const first = await this.makePrimary((await this.standby()).name);
+        const replicas = await this.replicasByRank();
+        if (!replicas.some(({ name, synchronous }) => synchronous && name === instance)) {
+            if (atMost <= 1) throw new Error(`${instance} is not made a synchronous standby`);
+            const first = await this.makePrimary((await this.standby()).name, 1);
             await this.waitUntilHealed();
-            return first + (await this.makePrimary(instance));
+            return first + (await this.makePrimary(instance, atMost - 1));
         }
         await this.askPatroni("POST", "/switchover", { leader, candidate: instance });
         await this.waitUntilHealed();

@@ -130,7 +130,7 @@ export async function runRound(cluster: Cluster, fault: Fault, options: RoundOpt
         const faultAt = timeline.mark("fault");
         report(`${prepared.target} is hit`);
         await injection.inject(prepared);
-        const gaveUp = await whileItLasts(ledger, fault, faultAt, settleSeconds(ttl), report);
+        const gaveUp = await whileItLasts(ledger, fault, faultAt, ttl, report);
         const notBitten = await prepared.notBitten?.();
         const healAt = timeline.mark("heal");
         report("healing");
@@ -271,17 +271,22 @@ async function askForPrimary({ state, tunnel }: Cluster): Promise<{ name: string
     return { name: primary.name, timeline: primary.timeline };
 }
 
+/** A failover that has to come waits for the lock's end, whose life follows the objective. */
+const holdSecondsOf = ({ holdSeconds, failover }: Fault, ttl: number): number | undefined =>
+    failover === "expected" && holdSeconds !== undefined ? Math.max(holdSeconds, ttl + 20) : holdSeconds;
+
 /** Returns why it was not waited for any longer, where a client still cannot write. */
 async function whileItLasts(
     ledger: Ledger,
-    { holdSeconds }: Fault,
+    fault: Fault,
     faultAt: number,
-    settle: number,
+    ttl: number,
     report: (text: string) => void,
 ): Promise<string | undefined> {
     const since = () => `${Math.round((now() - faultAt) / 1000)} s`;
     const writes = () =>
         ledger.allAcknowledgedSince(now() - 1000) ? "every client writes" : "not every client writes";
+    const holdSeconds = holdSecondsOf(fault, ttl);
     if (holdSeconds !== undefined) {
         for (const end = now() + holdSeconds * 1000; now() < end;) {
             report(`held for ${since()} of ${holdSeconds} s, ${writes()}`);
@@ -290,7 +295,7 @@ async function whileItLasts(
         return undefined;
     }
     const limit = now() + limitMs;
-    await sleep(settle * 1000);
+    await sleep(settleSeconds(ttl) * 1000);
     while (!ledger.allAcknowledgedSince(now() - 1000)) {
         if (now() > limit) return `not every client could write ${since()} after the fault`;
         report(`${since()} after it, ${writes()}`);

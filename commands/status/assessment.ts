@@ -141,8 +141,10 @@ const entryReasons = ({ writes, reads }: Observation): string[] => [
 const onTwoDisks = ["on", "remote_apply"];
 
 /** What a person set, that an update would set back, or that holds for the application's sessions only. */
-function settingReasons({ patroni, writes }: Observation): string[] {
+function settingReasons({ patroni, instances, writes }: Observation): string[] {
     const levels = new Set(writes.flatMap(({ synchronousCommit }) => synchronousCommit ?? []));
+    const standbys = instances.filter(({ synchronous, state }) => synchronous && state === "streaming").length;
+    const wanted = patroni?.synchronousStandbys ?? 1;
     const weak = [...levels].filter((level) => !onTwoDisks.includes(level));
     return [
         ...(patroni === undefined ? ["Patroni's settings are not known: no instance tells them"] : []),
@@ -150,6 +152,8 @@ function settingReasons({ patroni, writes }: Observation): string[] {
         ...(patroni?.strict === false
             ? ["strict synchronous replication is off: what is acknowledged may be lost, `pulumi up` sets it back"]
             : []),
+        // Without any, that is said already.
+        ...(standbys > 0 && standbys < wanted ? [`${standbys} of ${wanted} synchronous standbys stream`] : []),
         ...weak.map((level) => `synchronous_commit is ${level} for the application: what is acknowledged may be lost`),
     ];
 }

@@ -23,6 +23,8 @@ export interface PatroniSettings {
     paused: boolean;
     /** Writes wait for a standby even when none is left. */
     strict: boolean;
+    /** Standbys that a commit waits for, as far as they stream. */
+    synchronousStandbys: number;
 }
 
 /** PostgreSQL instances as Patroni sees them, each also asked itself. */
@@ -62,12 +64,17 @@ interface PatroniConfig {
     pause?: boolean;
     synchronous_mode?: boolean | string;
     synchronous_mode_strict?: boolean;
+    synchronous_node_count?: number;
 }
 
 /** `quorum` is not strict: it loses what was acknowledged when two instances hang at once (docs/decisions/007). */
 export function describeSettings(config: PatroniConfig): PatroniSettings {
     const isOn = config.synchronous_mode === true || config.synchronous_mode === "on";
-    return { paused: config.pause === true, strict: isOn && config.synchronous_mode_strict === true };
+    return {
+        paused: config.pause === true,
+        strict: isOn && config.synchronous_mode_strict === true,
+        synchronousStandbys: config.synchronous_node_count ?? 1,
+    };
 }
 
 const questions =

@@ -94,8 +94,7 @@ export async function decideJoin(ssh: SshConnection, inputs: Joining): Promise<J
 }
 
 /** Beside the claims of a new cluster nobody would look at what lies on the disks of machines that outlived the old one. */
-async function refuseForgottenData({ node, access, disks = [], protectData }: Joining): Promise<void> {
-    if (protectData !== true) return;
+async function refuseForgottenData({ node, access, disks = [] }: Joining): Promise<void> {
     const look = `ls -d ${data}/storage/*/pgdata*/PG_VERSION 2>/dev/null || true`;
     const found = await Promise.all(
         disks.map(async (machine) => {
@@ -108,7 +107,7 @@ async function refuseForgottenData({ node, access, disks = [], protectData }: Jo
         throw new RemoteError(
             access,
             "k3s",
-            `no server holds the cluster any more, so ${node} would start a new one, and protectData is on: these disks ` +
+            `no server holds the cluster any more, so ${node} would start a new one, and these disks ` +
                 `hold data of a database, which may be newer than its backups: ${found.flat().join(", ")}. Bring a server's ` +
                 `disk back; or copy the newest away, move each folder out of ${data}/storage, and run the update again ` +
                 "(docs/runbooks/total-loss.md)",

@@ -7,7 +7,7 @@ import { inputDiff, unknownInput, type StepProvider } from "../step";
 import { askAnyInstance, listMembers, type ClusterLocation } from "./api";
 import { addedParameters, applyDynamicConfig, differences, removedKeys } from "./apply-dynamic-config";
 import { BootstrapWatch } from "./bootstrap-report";
-import type { DynamicConfig } from "./dynamic-config";
+import { synchronousStandbys, type DynamicConfig } from "./dynamic-config";
 import { refuseOtherOwner, setOwnersPassword, type DatabaseOwner } from "./owner";
 import { restartable, restartPending } from "./pending-restarts";
 import { startAnew, type Rebirth } from "./rebirth";
@@ -52,7 +52,10 @@ export const provider: StepProvider<PatroniStateInputs, PatroniStateOutputs> = {
     async read(_id, state) {
         const server = await readyServer(state.servers);
         const members = server ? await withSsh(server, (ssh) => listMembers(ssh, state)).catch(() => []) : [];
-        return { ...state, status: summarise(members, state.instances.length) };
+        return {
+            ...state,
+            status: summarise(members, state.instances.length, synchronousStandbys(state.dynamicConfig)),
+        };
     },
     async diff(_id, olds, news) {
         // Through whom it is asked is no change to it.

@@ -50,3 +50,6 @@ export function dynamicConfig(input: DynamicConfigInput): DynamicConfig {
         },
     };
 }
+
+/** How many standbys a commit waits for, as far as they stream; Patroni waits for one at the least (`strict`). */
+export const synchronousStandbys = (config: DynamicConfig): number => Number(config["synchronous_node_count"] ?? 1);

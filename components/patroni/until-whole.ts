@@ -2,6 +2,7 @@ import type { SshConnection } from "../machines/ssh";
 import { onChange, waitFor } from "../progress";
 import { follows, leads, listMembers, type ClusterLocation, type Member } from "./api";
 import { BootstrapError, type BootstrapWatch } from "./bootstrap-report";
+import { synchronousStandbys, type DynamicConfig } from "./dynamic-config";
 import { lastWords } from "./last-words";
 import { LostData, LostDataWatch, type Rebirth } from "./rebirth";
 import { onSilentNodes } from "./stopping";
@@ -10,7 +11,7 @@ import { onSilentNodes } from "./stopping";
 export interface ClusterStatus {
     /** A primary holds the leader lock and is out of recovery. */
     serving: boolean;
-    /** Every member streams or leads, and one replica is the synchronous standby. */
+    /** Every member streams or leads, and as many replicas are synchronous standbys as were asked for. */
     redundant: boolean;
     members: number;
     healthyMembers: number;
@@ -57,7 +58,7 @@ class MachineWatch {
 /** As long as a restore goes on it is waited for; what the members are is told whenever it changes. */
 export async function untilWhole(
     ssh: SshConnection,
-    location: ClusterLocation,
+    location: ClusterLocation & { dynamicConfig: DynamicConfig },
     rebirth: Rebirth | undefined,
     bootstrap: BootstrapWatch | undefined,
 ): Promise<ClusterStatus> {
@@ -67,7 +68,10 @@ export async function untilWhole(
     const lostData = rebirth && new LostDataWatch(ssh, location, rebirth);
     const look = async (): Promise<{ done: ClusterStatus } | { waiting: string }> => {
         const members = await listMembers(ssh, location).catch((error: unknown) => (error as Error).message);
-        const found = typeof members === "string" ? undefined : summarise(members, location.instances.length);
+        const found =
+            typeof members === "string"
+                ? undefined
+                : summarise(members, location.instances.length, synchronousStandbys(location.dynamicConfig));
         if (found?.serving && found.redundant) {
             return { done: found };
         }
@@ -97,13 +101,15 @@ export async function untilWhole(
 const describe = (members: Member[]): string =>
     members.map(({ name, role, state }) => `${name} ${role} ${state}`).join(", ") || "no instance has joined";
 
-export function summarise(members: Member[], expected: number): ClusterStatus {
+/** `standbys`: that commits wait for. */
+export function summarise(members: Member[], expected: number, standbys = 1): ClusterStatus {
     const leaders = members.filter(leads);
     const replicas = members.filter(follows);
+    const synchronous = replicas.filter(({ role }) => role === "sync_standby");
     const healthyMembers = leaders.length + replicas.length;
     return {
         serving: leaders.length === 1,
-        redundant: healthyMembers === expected && replicas.some(({ role }) => role === "sync_standby"),
+        redundant: healthyMembers === expected && synchronous.length >= standbys,
         members: expected,
         healthyMembers,
     };

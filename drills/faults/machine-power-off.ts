@@ -64,8 +64,12 @@ export const etcdLeaderPowerOff: Fault = {
     failover: "forbidden",
     awayUntilHealed: true,
     redundantWithin: 60,
-    obstacle: async (cluster) =>
-        (await powerObstacle(cluster)) ?? memberObstacle(cluster, (await cluster.asynchronousReplica()).machine),
+    async obstacle(cluster) {
+        const replica = await cluster.asynchronousReplica();
+        // A write waits for it until it is given up: that is another fault's.
+        if (replica.synchronous) return "every replica is a synchronous standby";
+        return (await powerObstacle(cluster)) ?? memberObstacle(cluster, replica.machine);
+    },
     async prepare(cluster) {
         const { name, machine } = await cluster.asynchronousReplica();
         await moveEtcdLeader(cluster, machine);

@@ -146,12 +146,12 @@ describe("counts", () => {
         assert.deepEqual(accepted, [3, 5, 7]);
     });
 
-    it("refuses an even number of servers, and more than there are machines, but accepts one", () => {
+    it("refuses an even number of servers, one alone, and more than there are machines", () => {
         const servers = (count: number) => complaints({ machines: machines(3), kubernetes: { servers: count } });
-        assert.deepEqual(servers(2), ["kubernetes.servers: 2 servers tolerate no more failures than 1; use 1 or 3"]);
+        assert.deepEqual(servers(2), ["kubernetes.servers: 2 servers tolerate no failure; use 3, 5 or 7"]);
+        assert.deepEqual(servers(1), ["kubernetes.servers: 1 servers tolerate no failure; use 3, 5 or 7"]);
         assert.deepEqual(servers(5), ["kubernetes.servers: 5 servers need as many machines, there are 3"]);
-        assert.deepEqual(servers(0), ["kubernetes.servers: 0 servers are not supported; use 1, 3, 5 or 7"]);
-        assert.deepEqual(servers(1), []);
+        assert.deepEqual(servers(0), ["kubernetes.servers: 0 servers are not supported; use 3, 5 or 7"]);
     });
 
     it("refuses more instances than machines, and fewer than strict replication needs", () => {
@@ -160,10 +160,12 @@ describe("counts", () => {
             "postgres.instances: 4 instances on 3 machines would share one; add machines or use fewer instances",
         ]);
         assert.deepEqual(instances(1), [
-            "postgres.instances: 1 is not possible: strict synchronous replication needs 2 to 9 instances",
+            "postgres.instances: 1 is not supported; use 3 to 9",
             "postgres.synchronousStandbyCount: 1 is not possible with 1 instances; use 1 to 1",
         ]);
-        assert.deepEqual(instances(2), []);
+        assert.deepEqual(instances(2), [
+            "postgres.instances: 2 instances: with the loss of either no write is acknowledged; use 3 to 9",
+        ]);
     });
 
     it("refuses as many synchronous standbys as instances, or none", () => {
@@ -197,12 +199,13 @@ describe("counts", () => {
     it("accepts every combination within the limits, and derives no problem from another's field", () => {
         const combination = fc.record({
             count: fc.integer({ min: 3, max: 9 }),
-            servers: fc.constantFrom(1, 3),
-            instances: fc.integer({ min: 2, max: 3 }),
+            more: fc.record({ servers: fc.boolean(), instances: fc.boolean() }),
             rto: fc.integer({ min: 14, max: 120 }),
         });
         fc.assert(
-            fc.property(combination, ({ count, servers, instances, rto }) => {
+            fc.property(combination, ({ count, more, rto }) => {
+                const servers = more.servers && count >= 5 ? 5 : 3;
+                const instances = more.instances ? count : 3;
                 const change = { kubernetes: { servers }, postgres: { instances }, recovery: { objective: { rto } } };
                 assert.deepEqual(complaints({ machines: machines(count), ...change }), []);
             }),

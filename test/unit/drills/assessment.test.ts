@@ -37,7 +37,7 @@ function whole(): Observation {
             synchronous: n === 2,
             pendingRestart: false,
         })),
-        patroni: { paused: false, strict: true },
+        patroni: { paused: false, strict: true, synchronousStandbys: 1 },
         proxies: [],
         reads: numbers.map((n) => ({ entry: `a${n}:5433` })),
         writes: numbers.map((n) => ({ entry: `a${n}:5432`, accepted: true })),
@@ -115,8 +115,21 @@ describe("serving and redundant", () => {
             (seen) => (element(seen.reads, 1).problem = "refused"),
             /a2:5433 answers no read: refused/,
         ],
-        ["a pause of Patroni", (seen) => (seen.patroni = { paused: true, strict: true }), /paused/],
-        ["writes without a standby", (seen) => (seen.patroni = { paused: false, strict: false }), /strict .* is off/],
+        [
+            "fewer synchronous standbys than asked for",
+            (seen) => (seen.patroni = { paused: false, strict: true, synchronousStandbys: 2 }),
+            /1 of 2 synchronous standbys stream/,
+        ],
+        [
+            "a pause of Patroni",
+            (seen) => (seen.patroni = { paused: true, strict: true, synchronousStandbys: 1 }),
+            /paused/,
+        ],
+        [
+            "writes without a standby",
+            (seen) => (seen.patroni = { paused: false, strict: false, synchronousStandbys: 1 }),
+            /strict .* is off/,
+        ],
         [
             "an application that does not wait for a standby",
             (seen) => (element(seen.writes, 0).synchronousCommit = "local"),

@@ -35,6 +35,11 @@ describe("the state of the database cluster", () => {
         assert.deepEqual({ serving, redundant }, { serving: true, redundant: false });
     });
 
+    it("is not redundant with fewer synchronous standbys than commits are to wait for", () => {
+        assert.equal(summarise([leader, standby, replica], 3, 2).redundant, false);
+        assert.equal(summarise([leader, standby, { ...replica, role: "sync_standby" }], 3, 2).redundant, true);
+    });
+
     it("is not redundant while a replica only follows the archive or starts", () => {
         for (const state of ["in archive recovery", "starting", "creating replica", "stopped", "running"]) {
             assert.equal(summarise([leader, standby, { ...replica, state }], 3).redundant, false, state);

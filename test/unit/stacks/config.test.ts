@@ -189,12 +189,12 @@ describe("what Pulumi hands over", () => {
             "project:machines": machines,
             "project:profile": "staging",
             "project:cluster": "orders",
-            "project:postgres": JSON.stringify({ instances: 2 }),
+            "project:postgres": JSON.stringify({ maxConnections: 99 }),
             "other:key": "belongs to somebody else",
         });
         const args = await readStackConfig();
         assert.equal(args.cluster, "orders");
-        assert.deepEqual(args.postgres, { ...profiles.staging.postgres, instances: 2 });
+        assert.deepEqual(args.postgres, { ...profiles.staging.postgres, maxConnections: 99 });
     });
 
     it("is refused when it holds a misspelt key of this project", async () => {
