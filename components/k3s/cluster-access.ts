@@ -92,9 +92,9 @@ export async function evacuate(server: MachineAccess, node: string, mustLeave = 
         if (mustLeave && exitCode !== 0 && (await lives())) {
             await uncordon(ssh, node);
             throw new Error(
-                `${node} lives and cannot be drained, and its disks may hold what no other has, so nothing was removed. Run the ` +
-                    "update again when every instance and member is well (make status; a copy of a large database takes its time), " +
-                    `or drain it by hand (kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data): ${stderr.trim()}`,
+                `${node} lives and cannot be drained, and protectData is on: its disks may hold what no other has, so ` +
+                    "nothing was removed. Bring the missing instance or member back first (make status), or drain it by " +
+                    `hand (kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data): ${stderr.trim()}`,
             );
         }
     });

@@ -149,7 +149,7 @@ async function livingCluster({ node, peers }: Joining): Promise<MachineAccess | 
  * Lost machines that were taken out of the configuration go before another joins: etcd admits nobody while one of its
  * members is unreachable. Those that live are retired later (roster.step.ts), when their successors run.
  */
-export async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
+async function forgetLostStrangers(server: MachineAccess, roster: string[]): Promise<void> {
     const lost = (await withSsh(server, listNodes)).filter(({ name, ready }) => !ready && !roster.includes(name));
     for (const { name, address } of lost) {
         const pods = await podsOn(server, name);

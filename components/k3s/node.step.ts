@@ -7,15 +7,7 @@ import { step, waitFor } from "../progress";
 import { changedInputs, inputDiff, type StepProvider } from "../step";
 import { evacuate, forgetNode, readyServer } from "./cluster-access";
 import { configFile, data, lookAt, nodeMarker, takeOff, unitName } from "./installation";
-import {
-    decideJoin,
-    forgetLostStrangers,
-    holdsVolumes,
-    keptJoin,
-    refuseOtherStack,
-    type Join,
-    type Joining,
-} from "./join";
+import { decideJoin, holdsVolumes, keptJoin, refuseOtherStack, type Join, type Joining } from "./join";
 
 export interface K3sNodeInputs extends Joining {
     version: string;
@@ -30,7 +22,16 @@ export interface K3sNodeInputs extends Joining {
 /** k3s on one machine: install, configure, service, start, and the way out of the cluster. */
 export const provider: StepProvider<K3sNodeInputs> = {
     async create(inputs) {
-        await install(inputs);
+        await withSsh(
+            inputs.access,
+            async (ssh) => {
+                await refuseOtherStack(ssh, inputs);
+                const join = await decideJoin(ssh, inputs);
+                await apply(ssh, inputs, join);
+                await waitUntilReady(ssh, inputs);
+            },
+            60,
+        );
         return { id: inputs.node, outs: inputs };
     },
     async read(_id, node) {
@@ -41,13 +42,8 @@ export const provider: StepProvider<K3sNodeInputs> = {
         return presence.gone ? undefined : node;
     },
     diff: (_id, olds, news) =>
-        Promise.resolve(inputDiff(olds, { ...news, ...whenJoining(olds) }, ["node", "instance"])),
+        Promise.resolve(inputDiff(olds, { ...news, ...whenJoining(olds) }, ["node", "role", "instance"])),
     async update(_id, olds, news) {
-        if (olds.role !== news.role) {
-            await leaveInOldRole(olds, news);
-            await install(news);
-            return news;
-        }
         if (changesNothingOnHost(olds, news)) {
             return news;
         }
@@ -80,46 +76,6 @@ export const provider: StepProvider<K3sNodeInputs> = {
         });
     },
 };
-
-const install = (inputs: K3sNodeInputs): Promise<void> =>
-    withSsh(
-        inputs.access,
-        async (ssh) => {
-            await refuseOtherStack(ssh, inputs);
-            const join = await decideJoin(ssh, inputs);
-            await apply(ssh, inputs, join);
-            await waitUntilReady(ssh, inputs);
-        },
-        60,
-    );
-
-/**
- * With its disks, as a server's files are no agent's, and so only while all that is on them is whole elsewhere. Machines that were
- * lost and taken out go first: budgets count what is missing on them, and it is made anew on another.
- */
-async function leaveInOldRole(olds: K3sNodeInputs, news: K3sNodeInputs): Promise<void> {
-    const file = (node: K3sNodeInputs) => `/etc/systemd/system/${unitName(node)}`;
-    const look = `test -e ${file(news)} && ! test -e ${file(olds)}`;
-    const hasLeft = (await withSsh(news.access, (ssh) => ssh.run(look, { allowFailure: true }))).exitCode === 0;
-    if (hasLeft) {
-        return;
-    }
-    const server = await readyServer(news.peers);
-    if (server === undefined) {
-        throw new RemoteError(
-            news.access,
-            "k3s",
-            `${news.node} is to be ${news.role} and not ${olds.role} any more, for which it has to leave the cluster, and no other ` +
-                "server's API answers; nothing was removed. Bring the servers back first (make status), then run the update again",
-        );
-    }
-    await step(news.node, `leaving the cluster, to come back as ${news.role}`, async () => {
-        await forgetLostStrangers(server, news.roster);
-        await evacuate(server, news.node, true);
-        await forgetNode(server, news.node);
-        await withSsh(news.access, (ssh) => takeOff(ssh, olds, "with volumes"));
-    });
-}
 
 /** Looked at only when a node joins. */
 const whenJoining = ({ roster, disks }: K3sNodeInputs): Pick<K3sNodeInputs, "roster" | "disks"> => ({ roster, disks });
