@@ -5,7 +5,7 @@ import type { RecoveryObjective } from "./recovery";
 import type { Resources } from "./workload";
 
 export interface KubernetesArgs {
-    /** How many of the machines, from the first, run the control plane: odd. @default 3 */
+    /** How many of the machines, from the first, run the control plane: 3, 5 or 7. @default 3 */
     servers?: number;
     /** Addresses of pods. A change makes the cluster anew. @default 10.42.0.0/16 */
     podCidr?: string;

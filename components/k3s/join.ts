@@ -110,7 +110,7 @@ async function refuseForgottenData({ node, access, disks = [] }: Joining): Promi
             `no server holds the cluster any more, so ${node} would start a new one, and these disks ` +
                 `hold data of a database, which may be newer than its backups: ${found.flat().join(", ")}. Bring a server's ` +
                 `disk back; or copy the newest away, move each folder out of ${data}/storage, and run the update again ` +
-                "(docs/runbooks/total-loss.md)",
+                "(docs/runbooks/total-loss.md; where nothing of it is needed: make down)",
         );
     }
 }

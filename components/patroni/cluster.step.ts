@@ -107,7 +107,13 @@ async function bringUp(
     return withSsh(server, async (ssh) => {
         const { rebirth } = inputs;
         const bootstrap = rebirth && new BootstrapWatch(ssh, inputs);
-        const whole = () => untilWhole(ssh, inputs, rebirth, bootstrap);
+        let applied = false;
+        const apply = async (): Promise<void> => {
+            await applyDynamicConfig(ssh, inputs, inputs.dynamicConfig, applied ? {} : removed);
+            applied = true;
+        };
+        // Until then Patroni names as many standbys as it was told before.
+        const whole = () => untilWhole(ssh, applied ? inputs : { ...inputs, dynamicConfig: {} }, rebirth, bootstrap);
         // First: they are the way to whatever serves, also while the database waits for a machine that is off. A proxy that does
         // not come up must not keep the database from being mended, or from being started again.
         const withoutProxy = await rollProxies(ssh, inputs.cluster, inputs.proxies).then(
@@ -123,19 +129,17 @@ async function bringUp(
         await bootstrap?.begin();
         // Before anything is waited for: it may mend what keeps the cluster from being whole. A cluster that does not
         // answer yet gets it below.
-        const left = await applyDynamicConfig(ssh, inputs, inputs.dynamicConfig, removed).then(
-            () => ({}),
-            () => removed,
-        );
+        await apply().catch(() => undefined);
+        const wasApplied = applied;
         await rollInstances(ssh, inputs, whole);
         const status = await step(
             inputs.cluster,
             "waiting for a primary, its replicas and a synchronous standby",
             whole,
         );
-        await applyDynamicConfig(ssh, inputs, inputs.dynamicConfig, left);
+        await apply();
         const restarts = await restartPending(restartable(ssh, inputs, whole));
-        const seen = restarts.length > 0 ? await whole() : status;
+        const seen = restarts.length > 0 || !wasApplied ? await whole() : status;
         if (withoutProxy) throw withoutProxy;
         // The last that can fail here: where an update ends before it, database and outputs both have the one of before.
         await setOwnersPassword(ssh, inputs, inputs.owner);

@@ -42,9 +42,12 @@ export async function alone<Result>(cluster: Cluster, act: () => Promise<Result>
         })());
     const dismiss = beforeTheEnd(undo);
     try {
-        freezing = kubectl(cluster, `${inPrimary} patronictl pause --wait`).then(() =>
-            Promise.all(machines.map((ssh) => freezeOthers(ssh, thaws))),
-        );
+        freezing = kubectl(cluster, `${inPrimary} patronictl pause --wait`).then(async () => {
+            const frozen = machines.map((ssh) => freezeOthers(ssh, thaws));
+            // None may be frozen after the others were thawed.
+            await Promise.allSettled(frozen);
+            await Promise.all(frozen);
+        });
         await freezing;
         await undoing;
         await alter(primary, set);

@@ -34,20 +34,23 @@ export class SmallVolume {
     /** Those that a drill left behind which was killed. */
     static async giveAllBack(cluster: Cluster): Promise<void> {
         for (const { name } of cluster.state.instances) {
-            // An instance that is nowhere, or on a machine that starts: the round waits for it, and the next drill looks again.
-            await SmallVolume.giveBack(cluster, name).catch((error: unknown) =>
-                say(`${name}: whether it has a full volume of a drill is not known: ${(error as Error).message}`),
-            );
+            for (const volume of await SmallVolume.leftOf(cluster, name)) {
+                await volume.free();
+                await volume.unmount();
+            }
         }
     }
 
-    private static async giveBack(cluster: Cluster, instance: string): Promise<void> {
-        const on = cluster.machineOf(await cluster.place(instance));
-        for (const place of SmallVolume.places) {
-            const volume = await SmallVolume.of(cluster, on, place);
-            if (!(await volume.isMounted())) continue;
-            await volume.free();
-            await volume.unmount();
+    /** An instance that is nowhere, or on a machine that starts: the round waits for it, and the next drill looks again. */
+    private static async leftOf(cluster: Cluster, instance: string): Promise<SmallVolume[]> {
+        try {
+            const on = cluster.machineOf(await cluster.place(instance));
+            const volumes = await Promise.all(SmallVolume.places.map((place) => SmallVolume.of(cluster, on, place)));
+            const mounted = await Promise.all(volumes.map((volume) => volume.isMounted()));
+            return volumes.filter((_volume, index) => mounted[index]);
+        } catch (error) {
+            say(`${instance}: whether it has a full volume of a drill is not known: ${(error as Error).message}`);
+            return [];
         }
     }
 
@@ -64,7 +67,7 @@ export class SmallVolume {
     async mount(spareMiB: number): Promise<void> {
         const { folder } = this;
         await this.whileStopped(
-            `size=$(($(du -sm ${folder} | cut -f 1) + ${spareMiB})); mkdir -p ${folder}.full; ` +
+            `rm -f ${folder}.back; size=$(($(du -sm ${folder} | cut -f 1) + ${spareMiB})); mkdir -p ${folder}.full; ` +
                 `mount -t tmpfs -o size=\${size}m drill-full ${folder}.full; chown --reference ${folder} ${folder}.full; ` +
                 `chmod --reference ${folder} ${folder}.full; cp -a ${folder}/. ${folder}.full/; ` +
                 `mount --bind ${folder}.full ${folder}`,
@@ -96,7 +99,7 @@ export class SmallVolume {
         // Marked until all of it is there: what is in memory is the only whole copy until then.
         const back = `${folder}.back`;
         await this.whileStopped(
-            `if ${isOver} || test -e ${back}; then touch ${back}; if ${isOver}; then umount ${folder}; fi; ` +
+            `if mountpoint -q ${folder}.full && { ${isOver} || test -e ${back}; }; then touch ${back}; if ${isOver}; then umount ${folder}; fi; ` +
                 `find ${folder} -mindepth 1 -delete; cp -a ${folder}.full/. ${folder}/; rm -f ${folder}/drill-filler; sync; rm ${back}; fi; ` +
                 `if mountpoint -q ${folder}.full; then umount ${folder}.full; fi; ` +
                 `for place in $(${moved}); do umount $place; done; rm -d -f ${folder}.full`,
