@@ -14,7 +14,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { backupsAtRest } from "../drills/backup/runner";
+import { backupsIdle } from "../drills/backup/runner";
 import { Alternation } from "../drills/bench/alternation";
 import { compare } from "../drills/bench/comparison";
 import { loads } from "../drills/bench/load";
@@ -59,7 +59,7 @@ async function bench(): Promise<number> {
     try {
         assertSameImages(cluster.state);
         await cluster.waitUntilRedundant();
-        await backupsAtRest(cluster);
+        await backupsIdle(cluster);
         const alternation = await Alternation.prepare(cluster, scale);
         const run: BenchRun = {
             ...{ name, stack: cluster.state.stack, revision: revision(), begun },

@@ -108,6 +108,11 @@ export class Cluster {
         return { ...(await this.place(replica.name)), synchronous: replica.synchronous };
     }
 
+    /** Of every machine. */
+    get shells(): Shell[] {
+        return this.state.machines.map((machine) => this.shell(machine));
+    }
+
     shell({ access }: KnownMachine): Shell {
         return shellOn(this.tunnel, access);
     }

@@ -20,8 +20,6 @@ export interface Joining {
     roster: string[];
     /** The machines whose disks hold instances' data: all of them. */
     disks?: MachineAccess[];
-    /** A living node that cannot be drained is then not deleted: its disks may hold what no other has. */
-    protectData?: boolean;
 }
 
 /** Lines that make a node start a cluster or join one. */

@@ -17,6 +17,8 @@ export interface K3sNodeInputs extends Joining {
     unit: string;
     /** Files below server/tls, by relative path; secrets. The same on every server. */
     authorities: Record<string, string>;
+    /** A living node that cannot be drained is then not deleted: its disks may hold what no other has. */
+    protectData?: boolean;
 }
 
 /** k3s on one machine: install, configure, service, start, and the way out of the cluster. */

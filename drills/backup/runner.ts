@@ -7,7 +7,7 @@ import type { Cluster } from "../cluster";
 export const isAtRest = ({ running, requested }: RunnerStatus): boolean => !running && requested.length === 0;
 
 /** No backup runs, where there are any. */
-export async function backupsAtRest(cluster: Cluster): Promise<void> {
+export async function backupsIdle(cluster: Cluster): Promise<void> {
     if (cluster.state.backup !== undefined) await new Runner(cluster).idle();
 }
 

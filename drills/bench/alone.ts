@@ -26,7 +26,7 @@ const reset = ["alter system reset synchronous_standby_names", "alter system res
  */
 export async function alone<Result>(cluster: Cluster, act: () => Promise<Result>): Promise<Result> {
     const primary = await cluster.primaryMachine();
-    const machines = cluster.state.machines.map((machine) => cluster.shell(machine));
+    const machines = cluster.shells;
     const inPrimary = `exec ${primary.name} -c postgresql --`;
     const callOff = await undoLater(await cluster.server(), afterAnEnd(cluster, inPrimary));
     const thaws: (() => Promise<void>)[] = [];

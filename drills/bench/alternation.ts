@@ -1,6 +1,6 @@
 import { say, step } from "../../offline/progress";
 import { asSuperuser } from "../backup/pods";
-import { backupsAtRest } from "../backup/runner";
+import { backupsIdle } from "../backup/runner";
 import type { Cluster } from "../cluster";
 import { casesOf, type CaseGroup, type Measurement } from "./load";
 import { Pgbench } from "./pgbench";
@@ -36,7 +36,7 @@ export class Alternation {
                 say(`    made again: ${why}`);
                 await this.cluster.waitUntilRedundant();
                 // One follows every promotion.
-                await backupsAtRest(this.cluster);
+                await backupsIdle(this.cluster);
                 await this.clean().catch((failure: unknown) => say(`    ${String(failure)}`));
                 this.pgbench = await makeTables(this.cluster, this.scale);
             }

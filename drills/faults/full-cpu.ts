@@ -10,7 +10,7 @@ const fullCpu = (seconds: number, long: boolean): Fault => ({
     holdSeconds: seconds,
     long,
     prepare(cluster) {
-        const shells = cluster.state.machines.map((machine) => cluster.shell(machine));
+        const { shells } = cluster;
         const loop = "for core in $(seq $(nproc)); do while :; do :; done & done; wait";
         const begin = `systemd-run --quiet --collect --unit=${unit} --property=RuntimeMaxSec=${seconds + 30} bash -c '${loop}'`;
         return Promise.resolve({

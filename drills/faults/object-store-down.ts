@@ -2,7 +2,6 @@ import { isIPv4 } from "node:net";
 import type { Cluster } from "../cluster";
 import { cutObstacle, NetworkCut, nothingLost } from "../machine/network-cut";
 import { processOf, signal } from "../machine/processes";
-import type { Shell } from "../machine/shell";
 import type { Fault } from "./fault";
 
 /** Host and port of the backup repository, from the stack's own output: `s3://bucket/path at host:port`. */
@@ -16,8 +15,6 @@ export function repositoryAddress(repository: string): { host: string; port: num
 
 const repositoryOf = ({ state }: Cluster): string | undefined => state.outputs.backup?.repository;
 
-const machinesOf = (cluster: Cluster): Shell[] => cluster.state.machines.map((machine) => cluster.shell(machine));
-
 export const objectStoreDown: Fault = {
     name: "object-store-down",
     imitates: "the backup repository answers nobody, and the primary's PostgreSQL dies meanwhile",
@@ -29,14 +26,14 @@ export const objectStoreDown: Fault = {
         if (repository === undefined) return "the stack has no backup";
         const { host } = repositoryAddress(repository);
         return isIPv4(host)
-            ? cutObstacle(machinesOf(cluster))
+            ? cutObstacle(cluster.shells)
             : `${host} is a name, whose addresses change while it is cut off`;
     },
     async prepare(cluster) {
         const { host, port } = repositoryAddress(repositoryOf(cluster) ?? "");
         const match = `-d ${host} -p tcp --dport ${port}`;
         const rule = { table: "raw", chain: "PREROUTING", match, target: "DROP" } as const;
-        const cuts = machinesOf(cluster).map((ssh) => new NetworkCut(ssh, [rule]));
+        const cuts = cluster.shells.map((ssh) => new NetworkCut(ssh, [rule]));
         const { name, machine, ssh } = await cluster.primaryMachine();
         const postmaster = await processOf(ssh, "postmaster");
         return {

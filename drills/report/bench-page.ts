@@ -1,4 +1,4 @@
-import { compare, type Comparison, type Ratio, type Side } from "../bench/comparison";
+import { compare, type Comparison, type Ratio, type Ratios, type Side } from "../bench/comparison";
 import type { BenchRun, PublishedBench } from "../bench/run";
 import { markdownTable } from "./markdown";
 import { element, escapeHtml, htmlTable, htmlPage } from "./html";
@@ -95,6 +95,15 @@ const colours = ["replica", "primary"] as const;
 const plain = (value: number): Bar => ({ value });
 const spreadOf = ({ median, least, most }: Ratio): Bar => ({ value: median, least, most });
 
+const ratioPlot = (what: string, of: (ratios: Ratios) => Ratio): Plot => ({
+    unit: `Ratio of ${what}, least to most over the repeats`,
+    digits: 2,
+    pair: [
+        { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(of(proxied)) },
+        { title: "synchronous / asynchronous", of: ({ synchronous }) => synchronous && spreadOf(of(synchronous)) },
+    ],
+});
+
 const plots: Plot[] = [
     {
         unit: "Transactions per second",
@@ -112,28 +121,8 @@ const plots: Plot[] = [
             { title: "through HAProxy", of: ({ haproxy }) => plain(haproxy.p99) },
         ],
     },
-    {
-        unit: "Ratio of transactions per second, least to most over the repeats",
-        digits: 2,
-        pair: [
-            { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(proxied.throughput) },
-            {
-                title: "synchronous / asynchronous",
-                of: ({ synchronous }) => synchronous && spreadOf(synchronous.throughput),
-            },
-        ],
-    },
-    {
-        unit: "Ratio of the 99th percentiles, least to most over the repeats",
-        digits: 2,
-        pair: [
-            { title: "HAProxy / direct", of: ({ proxied }) => spreadOf(proxied.latency99) },
-            {
-                title: "synchronous / asynchronous",
-                of: ({ synchronous }) => synchronous && spreadOf(synchronous.latency99),
-            },
-        ],
-    },
+    ratioPlot("transactions per second", ({ throughput }) => throughput),
+    ratioPlot("the 99th percentiles", ({ latency99 }) => latency99),
     {
         unit: "Cores over all machines, through HAProxy",
         digits: 2,
